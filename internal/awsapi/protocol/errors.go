@@ -1,0 +1,69 @@
+package protocol
+
+// Error is an error that clients see.
+type Error struct {
+	Code      string // JSON shape name: "QueueDoesNotExist"
+	QueryCode string // Query code: "AWS.SimpleQueueService.NonExistentQueue"; "" = Code
+	Status    int    // HTTP status; 0 = 400, or 500 with Receiver
+	Receiver  bool   // our fault rather than the sender's
+	Message   string // one sentence, fit for the client
+}
+
+// Error gives code and message.
+func (e *Error) Error() string { return e.Code + ": " + e.Message }
+
+// Is compares by Code.
+func (e *Error) Is(target error) bool {
+	t, ok := target.(*Error)
+	return ok && t.Code == e.Code
+}
+
+func (e *Error) queryCode() string {
+	if e.QueryCode != "" {
+		return e.QueryCode
+	}
+	return e.Code
+}
+
+func (e *Error) status() int {
+	switch {
+	case e.Status != 0:
+		return e.Status
+	case e.Receiver:
+		return 500
+	}
+	return 400
+}
+
+// MissingParameter refuses a request that lacks a required parameter.
+func MissingParameter(name string) *Error {
+	return &Error{Code: "MissingRequiredParameterException", QueryCode: "MissingParameter",
+		Message: "The request must contain the parameter " + name + "."}
+}
+
+// InvalidParameterValue refuses a parameter's value; message is AWS's sentence, for
+// instance "Value 11 for parameter MaxNumberOfMessages is invalid. Reason: …".
+func InvalidParameterValue(message string) *Error {
+	return &Error{Code: "InvalidParameterValueException", QueryCode: "InvalidParameterValue", Message: message}
+}
+
+// AccessDenied refuses an authenticated caller.
+func AccessDenied(message string) *Error {
+	return &Error{Code: "AccessDeniedException", QueryCode: "AccessDenied", Status: 403, Message: message}
+}
+
+// Unavailable asks the client to try again later (503, which SDKs retry).
+func Unavailable(message string) *Error {
+	return &Error{Code: "ServiceUnavailable", Status: 503, Receiver: true, Message: message}
+}
+
+// Throttled asks the client to slow down (SDKs back off and retry).
+func Throttled(message string) *Error {
+	return &Error{Code: "ThrottlingException", QueryCode: "RequestThrottled", Status: 403, Message: message}
+}
+
+// InternalFailure hides what went wrong inside.
+func InternalFailure() *Error {
+	return &Error{Code: "InternalFailure", Status: 500, Receiver: true,
+		Message: "We encountered an internal error. Please try again."}
+}
