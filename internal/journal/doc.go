@@ -1,0 +1,2 @@
+// Package journal is the fenced, group-committed log on which queues stand.
+package journal
