@@ -1,0 +1,2 @@
+// Package registry keeps the definitions of all resources.
+package registry
