@@ -3,6 +3,8 @@ package registry
 import (
 	"errors"
 	"fmt"
+
+	"github.com/waystation/waystation/internal/jet"
 )
 
 // The errors of this package.
@@ -18,9 +20,9 @@ var (
 	ErrInvalid = errors.New("registry: invalid name")
 	// ErrUnavailable: the store does not answer; whether a change was made is
 	// not known. Retryable.
-	ErrUnavailable = errors.New("registry: the store does not answer")
+	ErrUnavailable = jet.ErrUnavailable
 	// ErrFull: the store has no room for a change. Retryable.
-	ErrFull = errors.New("registry: the store is full")
+	ErrFull = jet.ErrFull
 )
 
 // VersionError reports a stored definition in a form that this release does
