@@ -1,0 +1,241 @@
+package app
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// Config says what a server does. Its keys are the same everywhere: the yaml
+// key is the flag's name, and WAYSTATION_ with the name in capitals is the
+// environment variable. Start from Default, then Validate.
+type Config struct {
+	// Listen is the address of the API. Port 0 takes a free one.
+	Listen string `yaml:"listen" group:"server" placeholder:"HOST:PORT" help:"Address of the API. Anything but loopback needs --keys."`
+	// Data is the folder that holds everything that must survive.
+	Data string `yaml:"data" group:"server" placeholder:"DIR" help:"Folder for the data. One process at a time."`
+	// Account owns what is made with a key that names no account.
+	Account string `yaml:"account" group:"server" placeholder:"ID" help:"Default account, twelve digits."`
+	// Keys is the file of access keys; empty is the open mode.
+	Keys string `yaml:"keys" group:"server" placeholder:"FILE" help:"File of access keys, secrets and policies. Without it any key is accepted."`
+	// Node names this process among others; empty makes one up.
+	Node string `yaml:"node" group:"server" placeholder:"NAME" help:"Name of this process, unique in a cluster. Default: the host's name and a random suffix."`
+	// Partitions is the number of journals, 1 to 256. It may grow, never shrink.
+	Partitions int `yaml:"partitions" group:"server" placeholder:"N" help:"Number of partitions (journals). It may grow later, never shrink."`
+
+	// TLSCert and TLSKey turn the API to HTTPS; TLSClientCA demands client certificates.
+	TLSCert     string `yaml:"tls-cert" group:"tls" placeholder:"FILE" help:"Certificate (PEM) of the API: serves HTTPS."`
+	TLSKey      string `yaml:"tls-key" group:"tls" placeholder:"FILE" help:"Private key (PEM) of the certificate."`
+	TLSClientCA string `yaml:"tls-client-ca" group:"tls" placeholder:"FILE" help:"Only accept clients with a certificate of these CAs (PEM)."`
+
+	// NATS is the URL of an external cluster; empty embeds a server in the process.
+	NATS       string `yaml:"nats" group:"nats" placeholder:"URL" help:"External NATS, comma separated. Without it a NATS server is embedded."`
+	NATSCreds  string `yaml:"nats-creds" group:"nats" placeholder:"FILE" help:"Credentials file for the external NATS."`
+	NATSCA     string `yaml:"nats-ca" group:"nats" placeholder:"FILE" help:"CAs (PEM) that the external NATS is checked against."`
+	NATSCert   string `yaml:"nats-cert" group:"nats" placeholder:"FILE" help:"Client certificate (PEM) for the external NATS."`
+	NATSKey    string `yaml:"nats-key" group:"nats" placeholder:"FILE" help:"Private key (PEM) of the client certificate."`
+	NATSListen string `yaml:"nats-listen" group:"nats" placeholder:"HOST:PORT" help:"Opens the embedded NATS to other clients. Closed by default."`
+	NATSPrefix string `yaml:"nats-prefix" group:"nats" placeholder:"NAME" help:"Prefix of streams, buckets and subjects: keeps installations on one NATS apart."`
+	Replicas   int    `yaml:"replicas" group:"nats" placeholder:"N" help:"Copies of every stream in the external NATS: 1, 3 or 5."`
+
+	// LogLevel is debug, info, warn or error; LogFormat text or json.
+	LogLevel  string `yaml:"log-level" group:"operations" placeholder:"LEVEL" help:"debug, info, warn or error."`
+	LogFormat string `yaml:"log-format" group:"operations" placeholder:"FORMAT" help:"text or json."`
+	// MetricsListen moves /metrics and /status to an address of their own.
+	MetricsListen string `yaml:"metrics-listen" group:"operations" placeholder:"HOST:PORT" help:"Serves /metrics and /status on an address of their own; default: on the API's, for loopback only when the API is public."`
+	// MetricsQueues is how many queues get series of their own, 0 to 1,000,000.
+	MetricsQueues int `yaml:"metrics-queues" group:"operations" placeholder:"N" help:"Most queues that get metrics of their own; the rest is summed up."`
+
+	// MaxConnections bounds open client connections; more wait to be accepted.
+	MaxConnections int `yaml:"max-connections" group:"limits" placeholder:"N" help:"Most client connections at a time; more wait."`
+	// CacheMiB is the memory for payloads of one partition, in MiB.
+	CacheMiB int `yaml:"cache-mib" group:"limits" placeholder:"MIB" help:"Memory for message bodies per partition, in MiB."`
+	// DrainTimeout bounds how long requests in flight may take once the server stops.
+	DrainTimeout time.Duration `yaml:"drain-timeout" group:"limits" placeholder:"DURATION" help:"Longest time to finish requests when stopping."`
+}
+
+// Default returns the configuration that a server without any flag has.
+func Default() Config {
+	return Config{
+		Listen:         "127.0.0.1:4566",
+		Data:           "waystation-data",
+		Account:        "000000000000",
+		Partitions:     1,
+		NATSPrefix:     "ws",
+		Replicas:       1,
+		LogLevel:       "info",
+		LogFormat:      "text",
+		MetricsQueues:  10_000,
+		MaxConnections: 32_768,
+		CacheMiB:       64,
+		DrainTimeout:   25 * time.Second,
+	}
+}
+
+// Validate tells everything that is wrong with the configuration, a sentence a
+// line, each with what to do about it.
+func (c *Config) Validate() error {
+	var errs []error
+	bad := func(format string, args ...any) { errs = append(errs, fmt.Errorf(format, args...)) }
+
+	if err := checkAddress(c.Listen); err != nil {
+		bad("listen: %v", err)
+	} else if c.Keys == "" && !loopback(c.Listen) {
+		bad("listen: %s can be reached from other machines, and without a keys file anyone could use the server: "+
+			"give --keys FILE, or listen on 127.0.0.1", c.Listen)
+	}
+	if c.Data == "" {
+		bad("data: the folder for the data is missing, give --data DIR")
+	}
+	if !accountID(c.Account) {
+		bad("account: %q is not an account, it has to be twelve digits", c.Account)
+	}
+	inRange := func(key string, n, low, high int) {
+		if n < low || n > high {
+			bad("%s: %d is out of range, it can be %d to %d", key, n, low, high)
+		}
+	}
+	inRange("partitions", c.Partitions, 1, 256)
+	inRange("metrics-queues", c.MetricsQueues, 0, 1_000_000)
+	inRange("max-connections", c.MaxConnections, 1, 1_000_000)
+	inRange("cache-mib", c.CacheMiB, 1, 65_536)
+	if c.DrainTimeout < 0 || c.DrainTimeout > time.Hour {
+		bad("drain-timeout: %v is out of range, it can be 0s to 1h", c.DrainTimeout)
+	}
+	errs = append(errs, c.validateTLS()...)
+	errs = append(errs, c.validateNATS()...)
+	if _, ok := logLevels[c.LogLevel]; !ok {
+		bad("log-level: %q is unknown, it can be debug, info, warn or error", c.LogLevel)
+	}
+	if c.LogFormat != "text" && c.LogFormat != "json" {
+		bad("log-format: %q is unknown, it can be text or json", c.LogFormat)
+	}
+	if c.MetricsListen != "" {
+		if err := checkAddress(c.MetricsListen); err != nil {
+			bad("metrics-listen: %v", err)
+		}
+	}
+	if c.Node != "" && !nodeName(c.Node) {
+		bad("node: %q is not a name, use letters, digits, - and _, at most 64", c.Node)
+	}
+	return errors.Join(errs...)
+}
+
+func (c *Config) validateTLS() []error {
+	var errs []error
+	if (c.TLSCert == "") != (c.TLSKey == "") {
+		errs = append(errs, errors.New("tls-cert, tls-key: give both or none"))
+	}
+	if c.TLSClientCA != "" && c.TLSCert == "" {
+		errs = append(errs, errors.New("tls-client-ca: client certificates need HTTPS, give --tls-cert and --tls-key too"))
+	}
+	for _, f := range []struct{ key, file string }{
+		{"tls-cert", c.TLSCert}, {"tls-key", c.TLSKey}, {"tls-client-ca", c.TLSClientCA}, {"keys", c.Keys},
+		{"nats-creds", c.NATSCreds}, {"nats-ca", c.NATSCA}, {"nats-cert", c.NATSCert}, {"nats-key", c.NATSKey},
+	} {
+		if f.file == "" {
+			continue
+		}
+		if st, err := os.Stat(f.file); err != nil {
+			errs = append(errs, fmt.Errorf("%s: %v", f.key, err))
+		} else if st.IsDir() {
+			errs = append(errs, fmt.Errorf("%s: %s is a folder, not a file", f.key, f.file))
+		}
+	}
+	return errs
+}
+
+func (c *Config) validateNATS() []error {
+	var errs []error
+	if c.NATS == "" {
+		for _, f := range []struct{ key, value string }{
+			{"nats-creds", c.NATSCreds}, {"nats-ca", c.NATSCA}, {"nats-cert", c.NATSCert}, {"nats-key", c.NATSKey},
+		} {
+			if f.value != "" {
+				errs = append(errs, fmt.Errorf("%s: is for an external NATS, give --nats URL too", f.key))
+			}
+		}
+		if c.Replicas != 1 {
+			errs = append(errs, errors.New("replicas: the embedded NATS keeps one copy, more need a cluster given by --nats URL"))
+		}
+	} else {
+		if c.NATSListen != "" {
+			errs = append(errs, errors.New("nats-listen: is for the embedded NATS, leave it out with --nats"))
+		}
+		if c.Replicas != 1 && c.Replicas != 3 && c.Replicas != 5 {
+			errs = append(errs, fmt.Errorf("replicas: %d is not possible, it can be 1, 3 or 5", c.Replicas))
+		}
+	}
+	if (c.NATSCert == "") != (c.NATSKey == "") {
+		errs = append(errs, errors.New("nats-cert, nats-key: give both or none"))
+	}
+	if c.NATSListen != "" {
+		if err := checkAddress(c.NATSListen); err != nil {
+			errs = append(errs, fmt.Errorf("nats-listen: %v", err))
+		} else if !loopback(c.NATSListen) {
+			errs = append(errs, fmt.Errorf("nats-listen: %s can be reached from other machines and the embedded NATS asks for no password: "+
+				"use a loopback address, or run a NATS of your own and give --nats URL", c.NATSListen))
+		}
+	}
+	if !nodeName(c.NATSPrefix) {
+		errs = append(errs, fmt.Errorf("nats-prefix: %q is not a name, use letters, digits, - and _, at most 64", c.NATSPrefix))
+	}
+	return errs
+}
+
+// checkAddress accepts host:port with a numeric port, 0 included.
+func checkAddress(addr string) error {
+	_, port, err := net.SplitHostPort(addr)
+	if err != nil {
+		return fmt.Errorf("%q is not an address, it has to be HOST:PORT", addr)
+	}
+	if n, err := strconv.Atoi(port); err != nil || n < 0 || n > 65535 {
+		return fmt.Errorf("%q has no valid port, it has to be HOST:PORT", addr)
+	}
+	return nil
+}
+
+// loopback tells whether only this machine can reach the address. A name other
+// than localhost is never taken for one: what it resolves to can change.
+func loopback(addr string) bool {
+	host, _, err := net.SplitHostPort(addr)
+	if err != nil {
+		return false
+	}
+	if strings.EqualFold(host, "localhost") {
+		return true
+	}
+	ip := net.ParseIP(host)
+	return ip != nil && ip.IsLoopback()
+}
+
+func accountID(s string) bool {
+	if len(s) != 12 {
+		return false
+	}
+	for i := range len(s) {
+		if s[i] < '0' || s[i] > '9' {
+			return false
+		}
+	}
+	return true
+}
+
+// nodeName accepts what can be a token of a NATS subject and a part of a stream's name.
+func nodeName(s string) bool {
+	if s == "" || len(s) > 64 {
+		return false
+	}
+	for _, r := range s {
+		switch {
+		case r >= 'a' && r <= 'z', r >= 'A' && r <= 'Z', r >= '0' && r <= '9', r == '-', r == '_':
+		default:
+			return false
+		}
+	}
+	return true
+}

@@ -1,0 +1,143 @@
+package app
+
+import (
+	"encoding/json"
+	"net"
+	"net/http"
+	"time"
+)
+
+// The states of a server.
+const (
+	StateStarting = "starting"
+	StateReady    = "ready"
+	StateDraining = "draining"
+)
+
+// Status is what /status answers, in JSON.
+type Status struct {
+	Version    string            `json:"version"`
+	State      string            `json:"state"` // starting, ready or draining
+	Node       string            `json:"node"`
+	Started    time.Time         `json:"started"`
+	Uptime     float64           `json:"uptime_seconds"`
+	URL        string            `json:"url"`
+	Data       string            `json:"data,omitempty"` // empty with an external NATS
+	Account    string            `json:"account"`
+	Open       bool              `json:"open"` // any key is accepted
+	NATS       NATSStatus        `json:"nats"`
+	Partitions []PartitionStatus `json:"partitions"`
+	Queues     []QueueStatus     `json:"queues"` // those that this process serves
+	MoreQueues int               `json:"more_queues,omitempty"`
+}
+
+// NATSStatus is the connection to NATS.
+type NATSStatus struct {
+	Embedded  bool `json:"embedded"`
+	Connected bool `json:"connected"`
+}
+
+// PartitionStatus is one partition as this process sees it.
+type PartitionStatus struct {
+	Number uint32 `json:"number"`
+	Owner  string `json:"owner"` // node; empty: none known
+	Mine   bool   `json:"mine"`
+	State  string `json:"state"`
+	// Replay progress, in entries of the log.
+	Replayed    uint64 `json:"replayed,omitempty"`
+	ReplayTotal uint64 `json:"replay_total,omitempty"`
+	ReplayBytes int64  `json:"replay_bytes,omitempty"`
+	LogBytes    int64  `json:"log_bytes,omitempty"`
+	LiveBytes   int64  `json:"live_bytes,omitempty"`
+}
+
+// QueueStatus is one queue at the moment of the answer.
+type QueueStatus struct {
+	Account   string  `json:"account"`
+	Region    string  `json:"region"`
+	Name      string  `json:"name"`
+	Partition uint32  `json:"partition"`
+	Visible   int     `json:"visible"`
+	InFlight  int     `json:"in_flight"`
+	Delayed   int     `json:"delayed"`
+	OldestAge float64 `json:"oldest_age_seconds"`
+}
+
+// maxStatusQueues bounds the queues listed by /status.
+const maxStatusQueues = 1000
+
+// front serves the server's own pages beside the AWS APIs. Only GET and HEAD
+// of the exact paths below are its own and only without an Action parameter,
+// so that no request of an API can meet one of them: everything else, queue
+// URLs and "/" included, goes to the APIs unchanged.
+type front struct {
+	apis    http.Handler
+	pages   map[string]http.Handler
+	private map[string]bool // answered to loopback clients only
+}
+
+func (f *front) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if r.Method == http.MethodGet || r.Method == http.MethodHead {
+		if page, ok := f.pages[r.URL.Path]; ok && !r.URL.Query().Has("Action") {
+			if f.private[r.URL.Path] && !fromLoopback(r) {
+				http.Error(w, "This page is for clients on the server's machine; to serve it elsewhere, start the server with --metrics-listen.", http.StatusForbidden)
+				return
+			}
+			page.ServeHTTP(w, r)
+			return
+		}
+	}
+	f.apis.ServeHTTP(w, r)
+}
+
+// fromLoopback tells whether the client is on this machine and not a proxy for
+// another one.
+func fromLoopback(r *http.Request) bool {
+	if r.Header.Get("X-Forwarded-For") != "" || r.Header.Get("Forwarded") != "" {
+		return false
+	}
+	host, _, err := net.SplitHostPort(r.RemoteAddr)
+	if err != nil {
+		return false
+	}
+	ip := net.ParseIP(host)
+	return ip != nil && ip.IsLoopback()
+}
+
+// healthPage answers 200 as long as the process serves at all.
+func healthPage() http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		plain(w, http.StatusOK, "ok\n")
+	})
+}
+
+// readyPage answers 200 when requests can be served, else 503 and what is missing.
+func readyPage(missing func() string) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		if m := missing(); m != "" {
+			plain(w, http.StatusServiceUnavailable, m+"\n")
+			return
+		}
+		plain(w, http.StatusOK, "ready\n")
+	})
+}
+
+func plain(w http.ResponseWriter, code int, text string) {
+	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+	w.Header().Set("Cache-Control", "no-store")
+	w.WriteHeader(code)
+	_, _ = w.Write([]byte(text)) // the client may be gone
+}
+
+func statusPage(status func() Status) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		data, err := json.MarshalIndent(status(), "", "  ")
+		if err != nil {
+			plain(w, http.StatusInternalServerError, "The status could not be written.\n")
+			return
+		}
+		w.Header().Set("Content-Type", "application/json")
+		w.Header().Set("Cache-Control", "no-store")
+		_, _ = w.Write(append(data, '\n')) // the client may be gone
+	})
+}

@@ -1,0 +1,171 @@
+package telemetry
+
+import (
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+)
+
+// otherQueues is the queue label that sums up the queues past the limit. A
+// queue's name cannot hold a parenthesis, so it never clashes.
+const otherQueues = "(other)"
+
+// Queue is the state of one queue at scrape time.
+type Queue struct {
+	Account, Region, Name      string
+	Visible, InFlight, Delayed int
+	Bytes                      int64     // of waiting message bodies and attributes
+	Oldest                     time.Time // zero: empty
+	// Counted since this process took the queue over.
+	Sent, Received, Deleted, DeadLettered uint64
+}
+
+// Partition is the state of one partition at scrape time.
+type Partition struct {
+	Name                string // its number
+	Owned               bool   // by this process
+	Ready               bool
+	LiveBytes, LogBytes int64 // of messages that wait; of the whole log
+	PendingBytes        int64 // taken in, not durable yet
+	Waiting             int   // long polls
+}
+
+// WatchQueues adds the queues' metrics: list is called at every scrape and
+// visits each queue that this process serves. At most limit queues get series
+// of their own, the first ones visited; the others are summed up under the
+// name "(other)".
+func (m *Metrics) WatchQueues(limit int, list func(visit func(Queue))) {
+	m.registry.MustRegister(newQueueCollector(limit, list, time.Now))
+}
+
+// WatchPartitions adds the partitions' metrics; list is called at every scrape.
+func (m *Metrics) WatchPartitions(list func() []Partition) {
+	m.registry.MustRegister(newPartitionCollector(list))
+}
+
+type queueCollector struct {
+	limit int
+	list  func(visit func(Queue))
+	now   func() time.Time
+
+	messages, bytes, age, traffic, queues *prometheus.Desc
+}
+
+func newQueueCollector(limit int, list func(func(Queue)), now func() time.Time) *queueCollector {
+	labels := []string{"account", "region", "queue"}
+	desc := func(name, help string, more ...string) *prometheus.Desc {
+		return prometheus.NewDesc(prometheus.BuildFQName(namespace, "queue", name), help, append(labels[:3:3], more...), nil)
+	}
+	return &queueCollector{
+		limit: limit, list: list, now: now,
+		messages: desc("messages", "Messages in the queue by state: visible, in_flight, delayed. Exact.", "state"),
+		bytes:    desc("bytes", "Bytes of the messages in the queue."),
+		age:      desc("oldest_message_age_seconds", "Age of the oldest message; 0 when the queue is empty."),
+		traffic: desc("messages_total", "Messages by what happened to them (sent, received, deleted, dead_lettered), "+
+			"since this process took the queue over.", "event"),
+		queues: prometheus.NewDesc(prometheus.BuildFQName(namespace, "", "queues"), "Queues that this process serves.", nil, nil),
+	}
+}
+
+func (c *queueCollector) Describe(ch chan<- *prometheus.Desc) {
+	for _, d := range []*prometheus.Desc{c.messages, c.bytes, c.age, c.traffic, c.queues} {
+		ch <- d
+	}
+}
+
+func (c *queueCollector) Collect(ch chan<- prometheus.Metric) {
+	now := c.now()
+	var n int
+	other := Queue{Name: otherQueues}
+	c.list(func(q Queue) {
+		n++
+		if n <= c.limit {
+			c.emit(ch, now, q)
+			return
+		}
+		other.Visible += q.Visible
+		other.InFlight += q.InFlight
+		other.Delayed += q.Delayed
+		other.Bytes += q.Bytes
+		other.Sent += q.Sent
+		other.Received += q.Received
+		other.Deleted += q.Deleted
+		other.DeadLettered += q.DeadLettered
+		if !q.Oldest.IsZero() && (other.Oldest.IsZero() || q.Oldest.Before(other.Oldest)) {
+			other.Oldest = q.Oldest
+		}
+	})
+	if n > c.limit {
+		c.emit(ch, now, other)
+	}
+	ch <- prometheus.MustNewConstMetric(c.queues, prometheus.GaugeValue, float64(n))
+}
+
+func (c *queueCollector) emit(ch chan<- prometheus.Metric, now time.Time, q Queue) {
+	value := func(d *prometheus.Desc, kind prometheus.ValueType, v float64, more ...string) {
+		ch <- prometheus.MustNewConstMetric(d, kind, v, append([]string{q.Account, q.Region, q.Name}, more...)...)
+	}
+	value(c.messages, prometheus.GaugeValue, float64(q.Visible), "visible")
+	value(c.messages, prometheus.GaugeValue, float64(q.InFlight), "in_flight")
+	value(c.messages, prometheus.GaugeValue, float64(q.Delayed), "delayed")
+	value(c.bytes, prometheus.GaugeValue, float64(q.Bytes))
+	age := 0.0
+	if !q.Oldest.IsZero() {
+		age = max(now.Sub(q.Oldest).Seconds(), 0)
+	}
+	value(c.age, prometheus.GaugeValue, age)
+	value(c.traffic, prometheus.CounterValue, float64(q.Sent), "sent")
+	value(c.traffic, prometheus.CounterValue, float64(q.Received), "received")
+	value(c.traffic, prometheus.CounterValue, float64(q.Deleted), "deleted")
+	value(c.traffic, prometheus.CounterValue, float64(q.DeadLettered), "dead_lettered")
+}
+
+type partitionCollector struct {
+	list                                       func() []Partition
+	owned, ready, live, log, pending, longPoll *prometheus.Desc
+}
+
+func newPartitionCollector(list func() []Partition) *partitionCollector {
+	desc := func(name, help string) *prometheus.Desc {
+		return prometheus.NewDesc(prometheus.BuildFQName(namespace, "partition", name), help, []string{"partition"}, nil)
+	}
+	return &partitionCollector{
+		list:     list,
+		owned:    desc("owned", "1 when this process owns the partition."),
+		ready:    desc("ready", "1 when the partition is served, by this process or another."),
+		live:     desc("live_bytes", "Bytes in the log of messages that wait."),
+		log:      desc("log_bytes", "Bytes of the whole log."),
+		pending:  desc("pending_bytes", "Bytes taken in that are not durable yet."),
+		longPoll: desc("waiting_receives", "Receives that wait for a message."),
+	}
+}
+
+func (c *partitionCollector) Describe(ch chan<- *prometheus.Desc) {
+	for _, d := range []*prometheus.Desc{c.owned, c.ready, c.live, c.log, c.pending, c.longPoll} {
+		ch <- d
+	}
+}
+
+func (c *partitionCollector) Collect(ch chan<- prometheus.Metric) {
+	for _, p := range c.list() {
+		gauge := func(d *prometheus.Desc, v float64) {
+			ch <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, v, p.Name)
+		}
+		gauge(c.owned, one(p.Owned))
+		gauge(c.ready, one(p.Ready))
+		if !p.Owned {
+			continue
+		}
+		gauge(c.live, float64(p.LiveBytes))
+		gauge(c.log, float64(p.LogBytes))
+		gauge(c.pending, float64(p.PendingBytes))
+		gauge(c.longPoll, float64(p.Waiting))
+	}
+}
+
+func one(b bool) float64 {
+	if b {
+		return 1
+	}
+	return 0
+}
