@@ -57,7 +57,8 @@ type Config struct {
 // cache of signing keys, and safe for concurrent use.
 type Access struct {
 	open     bool
-	account  string
+	account  string    // of unknown keys in open mode
+	root     Principal // of account
 	skew     time.Duration
 	now      func() time.Time
 	keys     map[string]*holder
@@ -80,6 +81,7 @@ func New(cfg Config) (*Access, error) {
 	if !isAccount(a.account) {
 		return nil, fmt.Errorf("access: default account %q: must be twelve digits", a.account)
 	}
+	a.root = Root(a.account)
 	if a.skew < 0 {
 		return nil, errors.New("access: MaxSkew must not be negative")
 	}
