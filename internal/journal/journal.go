@@ -2,7 +2,11 @@ package journal
 
 import (
 	"context"
+	"sync"
+	"sync/atomic"
 	"time"
+
+	"github.com/waystation/waystation/internal/jet"
 )
 
 // Pos is the place of bytes in the log.
@@ -22,12 +26,12 @@ type Log interface {
 	// Bounds are the first sequence still stored and the last one given; first is last+1 if none is stored.
 	Bounds(ctx context.Context) (first, last uint64, err error)
 	// Get reads one entry; jet.ErrNotFound only if the leader has none.
-	Get(ctx context.Context, seq uint64) (Entry, error)
+	Get(ctx context.Context, seq uint64) (jet.Entry, error)
 	// GetRange reads entries in order, starting with the first one at or after from, until maxBytes are
 	// reached. It may return fewer or none, such as when a replica lags.
-	GetRange(ctx context.Context, from uint64, maxBytes int) ([]Entry, error)
+	GetRange(ctx context.Context, from uint64, maxBytes int) ([]jet.Entry, error)
 	// Read calls fn for every entry from..to in order.
-	Read(ctx context.Context, from, to uint64, fn func(Entry) error) error
+	Read(ctx context.Context, from, to uint64, fn func(jet.Entry) error) error
 	// Purge removes every entry before the given one.
 	Purge(ctx context.Context, before uint64) error
 }
@@ -64,4 +68,140 @@ type Stats struct {
 	CacheMisses   uint64 // reads that had to wait for the log
 	Trimmed       uint64 // appends removed from the log by this journal
 	StaleEntries  uint64 // entries found at replay that a former owner had stored too late to count
+}
+
+// state of a journal. It only moves forward.
+type state int
+
+const (
+	fresh    state = iota // nothing happened yet
+	claiming              // Claim is under way
+	open                  // appends are taken
+	stopping              // Run was stopped: what is pending is stored, nothing more is taken
+	dead                  // err says why
+)
+
+// Journal is a fenced, group-committed log with one owner. Its methods may be called from several
+// goroutines; the order of Append calls, which the owner's own mutex makes, is the order of the log.
+type Journal struct {
+	cfg       Config
+	maxBytes  int // largest append
+	headerLen int
+
+	cache cache
+	ring  ring
+	reads reads
+
+	wake    chan struct{} // capacity 1: the writer has something to look at
+	trim    chan struct{} // capacity 1: the trimmer has
+	rewrite chan struct{} // capacity 1
+	failed  chan struct{} // closed on failure
+
+	durable atomic.Uint64 // last append known to be durable, with all before it
+
+	appends, records, written, trimmed, stale atomic.Uint64
+
+	// mu guards what follows. Never held while the log or a hook is called. cache.mu and ring.mu are
+	// taken inside it.
+	mu           sync.Mutex
+	state        state
+	running      bool
+	err          error    // why state is dead
+	gather       *batch   // being gathered; nil when none
+	pending      []*batch // sealed and not durable, in order: the first sent of them are published
+	sent         int
+	inFlight     int // published and not answered
+	pendingBytes int
+	nextSeq      uint64 // of the next batch to be gathered
+	nextNumber   uint64
+	typical      int // bytes of recent batches, the first guess at the next one's size
+	troubleSince time.Time
+	backoff      time.Duration
+}
+
+// New makes a Journal. It starts nothing and touches nothing: call Claim, then Run.
+func New(c Config) (*Journal, error) {
+	cfg, err := c.withDefaults()
+	if err != nil {
+		return nil, err
+	}
+	j := &Journal{
+		cfg:       cfg,
+		maxBytes:  cfg.MaxPayload - envelope,
+		headerLen: headerLen(cfg.Writer),
+		wake:      make(chan struct{}, 1),
+		trim:      make(chan struct{}, 1),
+		rewrite:   make(chan struct{}, 1),
+		failed:    make(chan struct{}),
+	}
+	j.cache.limit = int64(cfg.CacheBytes)
+	j.ring.floor = cfg.RewriteFloor
+	j.reads.init()
+	return j, nil
+}
+
+// Failed is closed when the journal has failed: it was fenced, the log is full or cannot be reached, or
+// what it holds is not what was written. A clean stop does not close it.
+func (j *Journal) Failed() <-chan struct{} { return j.failed }
+
+// Err says why the journal takes no appends: nil while it does, ErrClosed before Claim and after a clean
+// stop, otherwise why it failed.
+func (j *Journal) Err() error {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return j.refusal()
+}
+
+// refusal is why nothing can be appended. mu is held.
+func (j *Journal) refusal() error {
+	switch j.state {
+	case open:
+		return nil
+	case dead:
+		return j.err
+	default:
+		return ErrClosed
+	}
+}
+
+// fail ends the journal: everything pending fails with err. With ErrClosed it is the end of a clean stop.
+// Only the first call counts.
+func (j *Journal) fail(err error) {
+	j.mu.Lock()
+	if j.state == dead {
+		j.mu.Unlock()
+		return
+	}
+	j.state, j.err = dead, err
+	lost := j.pending
+	if j.gather != nil {
+		lost = append(lost, j.gather)
+	}
+	j.pending, j.gather, j.sent, j.inFlight, j.pendingBytes = nil, nil, 0, 0, 0
+	j.mu.Unlock()
+
+	if err != ErrClosed {
+		j.cfg.Logger.Error("journal failed", keyService, "journal", keyResource, j.cfg.Name,
+			keyError, err, "batches_lost", len(lost))
+		close(j.failed)
+	}
+	for _, b := range lost {
+		b.commit.finish(err)
+	}
+	signal(j.wake)
+}
+
+// Keys of log lines.
+const (
+	keyService  = "service"
+	keyResource = "resource"
+	keyError    = "error"
+)
+
+// signal leaves a note in a channel of capacity 1.
+func signal(c chan struct{}) {
+	select {
+	case c <- struct{}{}:
+	default:
+	}
 }

@@ -1,0 +1,220 @@
+package journal
+
+import "sync"
+
+// ring counts for each append what lives in it. Sequences follow one another, so it is an array with a
+// moving start: 16 bytes an append that is not trimmed yet.
+type ring struct {
+	mu    sync.Mutex
+	slots []slot
+	head  int    // index of base in slots
+	base  uint64 // first sequence that is not trimmed
+	front uint64 // no append before it has a live item (base..front is dead); it may still rise
+	end   uint64 // one after the last sequence with a slot
+
+	bytes   int64 // of appends from front on
+	live    int64 // bytes that live items need, at most an append's own size each
+	items   int64
+	floor   int64 // bytes below which no rewriting is asked for, set once
+	asked   bool  // rewriting was asked for, and the front has not moved since
+	askedAt uint64
+}
+
+type slot struct {
+	total uint32 // bytes of the append; 0 until it is sealed
+	items uint32 // live items
+	live  uint64 // their bytes; more than total if several need the same bytes
+}
+
+func (s *slot) need() int64 { return int64(min(s.live, uint64(s.total))) }
+
+// start says where the log begins. Nothing was added yet.
+func (r *ring) start(first uint64) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.base, r.front, r.end = first, first, first
+}
+
+// at is the slot of a sequence, made if the ring does not reach so far yet; nil for what is trimmed. mu is
+// held. Callers pass only sequences that this journal gave out or replayed, which bounds the ring.
+func (r *ring) at(seq uint64) *slot {
+	if seq < r.base {
+		return nil
+	}
+	for r.end <= seq {
+		r.slots = append(r.slots, slot{})
+		r.end++
+	}
+	return &r.slots[r.head+int(seq-r.base)]
+}
+
+// add registers an append's size.
+func (r *ring) add(seq uint64, total int) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	s := r.at(seq)
+	if s == nil {
+		return
+	}
+	r.live -= s.need()
+	s.total = uint32(total)
+	r.live += s.need()
+	if seq >= r.front {
+		r.bytes += int64(total)
+	}
+}
+
+func (r *ring) retain(seq uint64, bytes int) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	s := r.at(seq)
+	if s == nil {
+		return
+	}
+	r.live -= s.need()
+	s.items++
+	s.live += uint64(bytes)
+	r.live += s.need()
+	r.items++
+	for r.front > seq { // rare: an owner that retains at once never gets here
+		r.front--
+		r.bytes += int64(r.at(r.front).total)
+	}
+}
+
+// release returns whether rewriting is due now, and whether the first append that had something live has
+// nothing any more.
+func (r *ring) release(seq uint64, bytes int) (rewrite, first bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if seq >= r.end {
+		return false, false
+	}
+	s := r.at(seq)
+	if s == nil || s.items == 0 {
+		return false, false
+	}
+	r.live -= s.need()
+	s.items--
+	s.live -= min(uint64(bytes), s.live)
+	if s.items == 0 {
+		s.live = 0
+	}
+	r.live += s.need()
+	r.items--
+	return r.rewriteDue(), s.items == 0 && seq == r.front
+}
+
+// rewriteDue says whether garbage outweighs what lives, once for each time that the front has moved.
+// mu is held.
+func (r *ring) rewriteDue() bool {
+	if r.bytes <= r.floor || r.bytes-r.live <= r.live {
+		r.asked = false
+		return false
+	}
+	if r.asked && r.askedAt == r.front {
+		return false
+	}
+	r.asked, r.askedAt = true, r.front
+	return true
+}
+
+// advance moves the front over dead appends before limit, and returns it with the bytes before it.
+func (r *ring) advance(limit uint64) (front uint64, rewrite bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.move(limit)
+	return r.front, r.rewriteDue()
+}
+
+func (r *ring) move(limit uint64) {
+	for r.front < limit && r.front < r.end {
+		s := r.at(r.front)
+		if s.items > 0 {
+			return
+		}
+		r.bytes -= int64(s.total)
+		r.front++
+	}
+}
+
+// trimmable says whether something before last is dead.
+func (r *ring) trimmable(last uint64) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.move(last)
+	return r.front > r.base
+}
+
+// dead is how much stands before seq, which nothing before needs.
+func (r *ring) dead(before uint64) (bytes int64) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for seq := r.base; seq < before && seq < r.end; seq++ {
+		bytes += int64(r.at(seq).total)
+	}
+	return bytes
+}
+
+// drop forgets the slots before seq: they are trimmed. Nothing at or after the front is dropped.
+func (r *ring) drop(before uint64) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	before = min(before, r.front)
+	if before <= r.base {
+		return
+	}
+	r.head += int(before - r.base)
+	r.base = before
+	if r.head > len(r.slots)/2 {
+		r.slots = append(r.slots[:0:0], r.slots[r.head:]...)
+		r.head = 0
+	}
+}
+
+// first is the first sequence that is not trimmed.
+func (r *ring) first() uint64 {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.base
+}
+
+// span returns the last sequence of a read that starts at from, goes over appends with something live
+// (and small dead ones between them), and stays within budget bytes; and how many bytes it has. from is
+// always part of it. Nothing after last is.
+func (r *ring) span(from, last uint64, budget int) (to uint64, bytes int) {
+	const small = 4 << 10
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	to = from
+	if from < r.base || from >= r.end {
+		return to, 0
+	}
+	bytes = int(r.at(from).total)
+	sum := bytes
+	for seq := from + 1; seq < r.end && seq <= last; seq++ {
+		s := r.at(seq)
+		sum += int(s.total)
+		if sum > budget || s.items == 0 && s.total > small {
+			break
+		}
+		if s.items > 0 {
+			to, bytes = seq, sum
+		}
+	}
+	return to, bytes
+}
+
+// oldest lists the first appends with live items, up to last, until their sizes reach maxBytes.
+func (r *ring) oldest(last uint64, maxBytes int) []uint64 {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	var found []uint64
+	for seq, sum := r.front, 0; seq < r.end && seq <= last && sum < maxBytes; seq++ {
+		if s := r.at(seq); s.items > 0 {
+			found = append(found, seq)
+			sum += int(s.total)
+		}
+	}
+	return found
+}
