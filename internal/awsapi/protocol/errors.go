@@ -1,5 +1,7 @@
 package protocol
 
+import "github.com/waystation/waystation/internal/access"
+
 // Error is an error that clients see.
 type Error struct {
 	Code      string // JSON shape name: "QueueDoesNotExist"
@@ -66,4 +68,32 @@ func Throttled(message string) *Error {
 func InternalFailure() *Error {
 	return &Error{Code: "InternalFailure", Status: 500, Receiver: true,
 		Message: "We encountered an internal error. Please try again."}
+}
+
+// accessCodes are the JSON names of access's codes.
+var accessCodes = map[string]string{
+	"MissingAuthenticationToken": "MissingAuthenticationTokenException",
+	"IncompleteSignature":        "IncompleteSignatureException",
+	"InvalidClientTokenId":       "UnrecognizedClientException",
+	"SignatureDoesNotMatch":      "InvalidSignatureException",
+	"AccessDenied":               "AccessDeniedException",
+}
+
+// fromAccess makes an Error of an access.Error.
+func fromAccess(a *access.Error) *Error {
+	e := &Error{Code: a.Code, QueryCode: a.Code, Status: a.Status, Message: a.Message}
+	if name := accessCodes[a.Code]; name != "" {
+		e.Code = name
+	}
+	return e
+}
+
+func methodNotAllowed(method, allowed string) *Error {
+	return &Error{Code: "MethodNotAllowed", Status: 405,
+		Message: "The method " + clip([]byte(method)) + " is not allowed here; use " + allowed + "."}
+}
+
+func notImplemented(s *service, op *operation) *Error {
+	msg := "The operation " + op.Name + " of " + s.Title + " is not implemented yet."
+	return &Error{Code: "NotImplemented", Status: 501, Receiver: true, Message: msg}
 }

@@ -1,0 +1,139 @@
+package protocol
+
+import (
+	"encoding/base64"
+	"math"
+	"reflect"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+	"unicode/utf8"
+)
+
+// appendJSON appends v as JSON. Maps are written in the order of their keys.
+func appendJSON(b []byte, p *plan, v reflect.Value) []byte {
+	switch p.kind {
+	case kindString:
+		return appendJSONString(b, v.String())
+	case kindBool:
+		return strconv.AppendBool(b, v.Bool())
+	case kindInt:
+		return strconv.AppendInt(b, v.Int(), 10)
+	case kindFloat:
+		f := v.Float()
+		if math.IsNaN(f) || math.IsInf(f, 0) {
+			return append(b, "null"...)
+		}
+		return strconv.AppendFloat(b, f, 'g', -1, 64)
+	case kindTime:
+		return appendEpoch(b, v.Interface().(time.Time))
+	case kindBytes:
+		b = append(b, '"')
+		b = base64.StdEncoding.AppendEncode(b, v.Bytes())
+		return append(b, '"')
+	case kindPointer:
+		if v.IsNil() {
+			return append(b, "null"...)
+		}
+		return appendJSON(b, p.elem, v.Elem())
+	case kindStruct:
+		return appendJSONStruct(b, p, v)
+	case kindList:
+		b = append(b, '[')
+		for i := range v.Len() {
+			if i > 0 {
+				b = append(b, ',')
+			}
+			b = appendJSON(b, p.elem, v.Index(i))
+		}
+		return append(b, ']')
+	case kindMap:
+		b = append(b, '{')
+		for i, k := range sortedKeys(v) {
+			if i > 0 {
+				b = append(b, ',')
+			}
+			b = appendJSONString(b, k.String())
+			b = append(b, ':')
+			b = appendJSON(b, p.elem, v.MapIndex(k))
+		}
+		return append(b, '}')
+	}
+	return b
+}
+
+func appendJSONStruct(b []byte, p *plan, v reflect.Value) []byte {
+	b = append(b, '{')
+	first := true
+	for i := range p.fields {
+		f := &p.fields[i]
+		m := v.Field(f.index)
+		if f.empty(m) {
+			continue
+		}
+		if !first {
+			b = append(b, ',')
+		}
+		first = false
+		b = append(b, f.jsonKey...)
+		b = appendJSON(b, f.plan, m)
+	}
+	return append(b, '}')
+}
+
+func sortedKeys(v reflect.Value) []reflect.Value {
+	keys := v.MapKeys()
+	slices.SortFunc(keys, func(x, y reflect.Value) int { return strings.Compare(x.String(), y.String()) })
+	return keys
+}
+
+// appendEpoch appends Unix seconds, with milliseconds if there are any.
+func appendEpoch(b []byte, t time.Time) []byte {
+	ms := t.UnixMilli()
+	if ms%1000 == 0 {
+		return strconv.AppendInt(b, ms/1000, 10)
+	}
+	return strconv.AppendFloat(b, float64(ms)/1000, 'f', 3, 64)
+}
+
+// appendJSONString appends s in quotes. Bytes that are not UTF-8 become U+FFFD.
+func appendJSONString(b []byte, s string) []byte {
+	const hex = "0123456789abcdef"
+	b = append(b, '"')
+	start := 0
+	for i := 0; i < len(s); {
+		c := s[i]
+		if c < utf8.RuneSelf {
+			if c >= 0x20 && c != '"' && c != '\\' {
+				i++
+				continue
+			}
+			b = append(b, s[start:i]...)
+			switch c {
+			case '"', '\\':
+				b = append(b, '\\', c)
+			case '\n':
+				b = append(b, '\\', 'n')
+			case '\r':
+				b = append(b, '\\', 'r')
+			case '\t':
+				b = append(b, '\\', 't')
+			default:
+				b = append(b, '\\', 'u', '0', '0', hex[c>>4], hex[c&15])
+			}
+			i++
+			start = i
+			continue
+		}
+		r, n := utf8.DecodeRuneInString(s[i:])
+		if r == utf8.RuneError && n == 1 {
+			b = append(b, s[start:i]...)
+			b = append(b, "\ufffd"...)
+			start = i + 1
+		}
+		i += n
+	}
+	b = append(b, s[start:]...)
+	return append(b, '"')
+}

@@ -1,0 +1,156 @@
+package protocol
+
+import (
+	"net/http"
+	"reflect"
+	"strings"
+)
+
+// queryCodec is AWS Query: https://smithy.io/2.0/aws/protocols/aws-query-protocol.html.
+// It takes what no other codec claims.
+type queryCodec struct{}
+
+func (queryCodec) protocol() Protocol { return Query }
+
+func (queryCodec) claims(*http.Request) bool { return true }
+
+func (queryCodec) contentType(*service) string { return "text/xml" }
+
+func (queryCodec) route(t *table, req *request) (*service, *operation, *Error) {
+	r := req.http
+	if r.Method != http.MethodPost && r.Method != http.MethodGet {
+		return nil, nil, methodNotAllowed(r.Method, "GET, POST")
+	}
+	body := req.body
+	if ct := r.Header["Content-Type"]; len(ct) > 0 && len(body) > 0 {
+		media, _, _ := strings.Cut(ct[0], ";")
+		if media = strings.TrimSpace(media); media != "" && !strings.EqualFold(media, "application/x-www-form-urlencoded") {
+			return nil, nil, &Error{Code: "UnsupportedMediaTypeException", QueryCode: "UnsupportedMediaType", Status: 415,
+				Message: "Send application/x-www-form-urlencoded, or application/x-amz-json with an X-Amz-Target header."}
+		}
+	}
+	var err *Error
+	if req.form, err = parseForm(r.URL.RawQuery, body); err != nil {
+		return nil, nil, err
+	}
+	action := req.form.get("Action")
+	s, op := t.byAction(req, action)
+	switch {
+	case action == "":
+		return s, nil, &Error{Code: "MissingAction", Message: "The request must contain the parameter Action."}
+	case op == nil:
+		return s, nil, &Error{Code: "InvalidAction",
+			Message: "The action " + clip([]byte(action)) + " is not valid for this endpoint."}
+	}
+	return s, op, nil
+}
+
+// byAction finds the API by the service that the signature names, else by the
+// operation, of several APIs that have it the one of the right version.
+func (t *table) byAction(req *request, action string) (*service, *operation) {
+	if s := t.byName[scopeService(req)]; s != nil && s.Namespace != "" {
+		return s, s.operations[action]
+	}
+	var found *operation
+	version := req.form.get("Version")
+	for _, s := range t.services {
+		if s.Namespace == "" {
+			continue
+		}
+		if op := s.operations[action]; op != nil && (found == nil || s.Version == version && found.service.Version != version) {
+			found = op
+		}
+	}
+	if found != nil {
+		return found.service, found
+	}
+	for _, s := range t.services {
+		if s.Namespace != "" && s.Version == version {
+			return s, nil
+		}
+	}
+	return nil, nil
+}
+
+// scopeService reads the service from the credential scope, "" if there is none.
+// It only chooses the API; access checks it.
+func scopeService(req *request) string {
+	var credential string
+	if h := req.http.Header["Authorization"]; len(h) > 0 {
+		_, rest, _ := strings.Cut(h[0], "Credential=")
+		credential, _, _ = strings.Cut(rest, ",")
+	} else {
+		credential = req.form.get("X-Amz-Credential")
+	}
+	for range 3 {
+		_, credential, _ = strings.Cut(credential, "/")
+	}
+	service, _, _ := strings.Cut(credential, "/")
+	return service
+}
+
+func (queryCodec) decode(req *request, op *operation, in reflect.Value) *Error {
+	if err := decodeForm(req.form, 0, 0, op.input, in); err != nil {
+		return err
+	}
+	if op.pathMember >= 0 && req.call.Path != "/" && req.call.Path != "" {
+		f := in.Field(op.pathMember)
+		if f.Kind() == reflect.Pointer && f.IsNil() {
+			f.Set(reflect.New(f.Type().Elem()))
+		}
+		if f = reflect.Indirect(f); f.Len() == 0 {
+			f.SetString(req.call.Scheme + "://" + req.call.Host + req.call.Path)
+		}
+	}
+	return nil
+}
+
+const xmlHead = `<?xml version="1.0"?>`
+
+func (queryCodec) encode(b []byte, s *service, op *operation, out reflect.Value, requestID string) []byte {
+	b = append(b, xmlHead...)
+	b = append(b, '<')
+	b = append(b, op.Name...)
+	b = append(b, `Response xmlns="`...)
+	b = appendXMLText(b, s.Namespace)
+	b = append(b, `">`...)
+	if len(op.output.fields) > 0 {
+		b = append(b, '<')
+		b = append(b, op.Name...)
+		b = append(b, "Result>"...)
+		if out.IsValid() {
+			b = appendXML(b, op.output, out)
+		}
+		b = append(b, "</"...)
+		b = append(b, op.Name...)
+		b = append(b, "Result>"...)
+	}
+	b = append(b, "<ResponseMetadata><RequestId>"...)
+	b = appendXMLText(b, requestID)
+	b = append(b, "</RequestId></ResponseMetadata></"...)
+	b = append(b, op.Name...)
+	return append(b, "Response>"...)
+}
+
+func (queryCodec) encodeError(b []byte, _ http.Header, s *service, e *Error, requestID string) []byte {
+	namespace := "http://webservices.amazon.com/AWSFault/2005-15-09"
+	if s != nil && s.Namespace != "" {
+		namespace = s.Namespace
+	}
+	fault := "Sender"
+	if e.Receiver {
+		fault = "Receiver"
+	}
+	b = append(b, xmlHead...)
+	b = append(b, `<ErrorResponse xmlns="`...)
+	b = appendXMLText(b, namespace)
+	b = append(b, `"><Error><Type>`...)
+	b = append(b, fault...)
+	b = append(b, "</Type><Code>"...)
+	b = appendXMLText(b, e.queryCode())
+	b = append(b, "</Code><Message>"...)
+	b = appendXMLText(b, e.Message)
+	b = append(b, "</Message><Detail/></Error><RequestId>"...)
+	b = appendXMLText(b, requestID)
+	return append(b, "</RequestId></ErrorResponse>"...)
+}
