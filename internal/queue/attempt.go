@@ -1,0 +1,152 @@
+package queue
+
+import "slices"
+
+// attempt is a receive that can be repeated: 80 bytes without pointers. It is
+// there as long as all its messages are in flight as it left them.
+type attempt struct {
+	id       DedupID
+	expires  Time
+	messages [MaxBatch]uint32
+	n        uint32
+	chain    uint32
+	order    links
+}
+
+func (a *attempt) due() Time { return wholeSecond(a.expires) }
+
+// attempts is bounded by the in-flight limit: each attempt holds at least one
+// message in flight, and each such message belongs to one attempt at most.
+type attempts struct {
+	items slab[attempt]
+	ids   index
+	order timeline // by expiry
+}
+
+func (s *attempts) init() {
+	s.ids.hash = func(i uint32) uint64 { return s.items.at(i).id.hash() }
+	s.ids.next = func(i uint32) *uint32 { return &s.items.at(i).chain }
+	s.order.links = func(i uint32) *links { return &s.items.at(i).order }
+	s.order.less = func(a, b uint32) bool {
+		x, y := s.items.at(a), s.items.at(b)
+		return x.expires < y.expires || x.expires == y.expires && a < b
+	}
+}
+
+func (s *attempts) find(id DedupID) uint32 {
+	i := s.ids.first(id.hash())
+	for i != 0 && s.items.at(i).id != id {
+		i = s.items.at(i).chain
+	}
+	return i
+}
+
+// addAttempt notes that these messages were received together. Messages that
+// are not in flight after all (visibility timeout 0) cannot be repeated.
+func (m *Machine) addAttempt(now Time, id DedupID, expires Time, messages []uint32) {
+	if old := m.attempts.find(id); old != 0 {
+		m.dropAttempt(old)
+	}
+	if expires <= now || len(messages) == 0 || len(messages) > MaxBatch {
+		return
+	}
+	for _, i := range messages {
+		if e := m.entries.at(i); e.state != inFlight || e.visibleAt <= now {
+			return
+		}
+	}
+	for _, i := range messages {
+		if other := m.entries.at(i).attempt; other != 0 {
+			m.dropAttempt(other)
+		}
+	}
+	a := m.attempts.items.alloc()
+	at := m.attempts.items.at(a)
+	at.id, at.expires, at.n = id, expires, uint32(copy(at.messages[:], messages))
+	for _, i := range messages {
+		m.entries.at(i).attempt = a
+	}
+	m.attempts.ids.add(a)
+	m.attempts.order.add(a)
+}
+
+func (m *Machine) dropAttempt(a uint32) {
+	at := m.attempts.items.at(a)
+	for _, i := range at.messages[:at.n] {
+		m.entries.at(i).attempt = 0
+	}
+	m.attempts.order.remove(a)
+	m.attempts.ids.remove(a)
+	m.attempts.items.free(a)
+}
+
+// repeat answers a repeated attempt, or returns nil if it has to be a new one.
+func (m *Machine) repeat(now Time, args ReceiveArgs) []Message {
+	a := m.attempts.find(*args.Attempt)
+	if a == 0 {
+		return nil
+	}
+	at := m.attempts.items.at(a)
+	if at.expires <= now {
+		m.dropAttempt(a)
+		return nil
+	}
+	var buf [MaxBatch]uint32
+	messages := buf[:copy(buf[:], at.messages[:at.n])]
+	for _, i := range messages {
+		if m.entries.at(i).visibleAt <= now {
+			m.dropAttempt(a) // its end is only waiting for Advance
+			return nil
+		}
+	}
+	m.dropAttempt(a)
+	got := make([]Message, 0, len(messages))
+	for _, i := range messages {
+		e := m.entries.at(i)
+		m.rehide(now, i, e, args.HideUntil)
+		got = append(got, m.message(e))
+	}
+	m.addAttempt(now, *args.Attempt, args.AttemptExpires, messages)
+	return got
+}
+
+// ApplyAttempt repeats that the messages of these keys were received by one
+// attempt; it comes after their ApplyReceive. If any is not in flight (any
+// more), the attempt is not worth remembering.
+func (m *Machine) ApplyAttempt(now Time, id DedupID, expires Time, keys []uint64) {
+	var buf [MaxBatch]uint32
+	messages := buf[:0]
+	for _, key := range keys {
+		i := m.find(key)
+		if i == 0 || len(messages) == MaxBatch || slices.Contains(messages, i) {
+			messages = messages[:0]
+			break
+		}
+		messages = append(messages, i)
+	}
+	m.addAttempt(now, id, expires, messages)
+}
+
+// EachAttempt visits the attempts that can be repeated, in no particular order,
+// until fn returns false: for a snapshot, to be replayed by ApplyAttempt after
+// the messages. fn must not call the machine, nor keep keys.
+func (m *Machine) EachAttempt(fn func(id DedupID, expires Time, keys []uint64) bool) {
+	var keys [MaxBatch]uint64
+	m.attempts.items.each(func(_ uint32, a *attempt) bool {
+		for k, i := range a.messages[:a.n] {
+			keys[k] = m.entries.at(i).key
+		}
+		return fn(a.id, a.expires, keys[:a.n])
+	})
+}
+
+// forgetAttempts drops attempts that expired.
+func (m *Machine) forgetAttempts(now Time) {
+	for k := 0; k < advanceStep; k++ {
+		a := m.attempts.order.first()
+		if a == 0 || m.attempts.items.at(a).due() > now {
+			return
+		}
+		m.dropAttempt(a)
+	}
+}

@@ -1,0 +1,346 @@
+package queue
+
+import "hash/maphash"
+
+// state of an entry.
+type state uint8
+
+const (
+	visible  state = iota + 1 // in its group's line
+	delayed                   // on the timers; on a FIFO queue in the line, too
+	inFlight                  // on the timers, or just being received
+)
+
+// entry is one message: 104 bytes without pointers.
+type entry struct {
+	key, append      uint64
+	sent, visibleAt  Time
+	first, last      Time
+	offset, length   uint32
+	receives, source uint32
+	group            uint32
+	chain            uint32 // in the index of keys
+	line             links  // in the group's line, or its late list
+	timer            links  // in timers
+	age              links  // in ages
+	attempt          uint32 // the receive attempt that holds it in flight
+	state            state
+	late             bool // in the group's late list instead of its line
+}
+
+// Machine is the state of one queue. It is not safe for concurrent use.
+type Machine struct {
+	cfg     Config
+	nextKey uint64
+
+	entries slab[entry]
+	keys    index    // by key
+	timers  timeline // delayed and in flight, by (visibleAt, key)
+	ages    timeline // all, by (sent, key)
+
+	groups    slab[group]
+	names     index // by name
+	seed      maphash.Seed
+	ring      groupList // groups that can be served, in the order of turns
+	unsettled groupList // groups with a late list
+
+	visible, inFlight, delayed int
+	bytes                      int64
+
+	remembered remembered
+	attempts   attempts
+}
+
+// New returns an empty machine.
+func New(cfg Config) *Machine {
+	m := &Machine{nextKey: 1, seed: maphash.MakeSeed()}
+	m.setConfig(cfg)
+	m.keys.hash = func(i uint32) uint64 { return mix(m.entries.at(i).key) }
+	m.keys.next = func(i uint32) *uint32 { return &m.entries.at(i).chain }
+	m.timers.links = func(i uint32) *links { return &m.entries.at(i).timer }
+	m.timers.less = func(a, b uint32) bool {
+		x, y := m.entries.at(a), m.entries.at(b)
+		return x.visibleAt < y.visibleAt || x.visibleAt == y.visibleAt && x.key < y.key
+	}
+	m.ages.links = func(i uint32) *links { return &m.entries.at(i).age }
+	m.ages.less = func(a, b uint32) bool {
+		x, y := m.entries.at(a), m.entries.at(b)
+		return x.sent < y.sent || x.sent == y.sent && x.key < y.key
+	}
+	m.names.hash = func(i uint32) uint64 { return maphash.String(m.seed, m.groups.at(i).name) }
+	m.names.next = func(i uint32) *uint32 { return &m.groups.at(i).chain }
+	m.remembered.init()
+	m.attempts.init()
+	return m
+}
+
+func (m *Machine) setConfig(cfg Config) {
+	if cfg.MaxInFlight <= 0 {
+		cfg.MaxInFlight = DefaultMaxInFlight
+	}
+	m.cfg = cfg
+}
+
+// Configure changes the terms for the messages that are here, too, without
+// visiting them: a changed Retention shows in the next Advance, and after
+// MaxReceives was lowered, messages beyond it are found as they are received.
+// FIFO cannot change.
+func (m *Machine) Configure(now Time, cfg Config) {
+	cfg.FIFO = m.cfg.FIFO
+	m.setConfig(cfg)
+}
+
+// NextKey returns the key that the next Insert should use, without taking it.
+func (m *Machine) NextKey() uint64 { return m.nextKey }
+
+// SetNextKey raises NextKey to k (replay of a snapshot). It never lowers it.
+func (m *Machine) SetNextKey(k uint64) { m.nextKey = max(m.nextKey, k) }
+
+// Insert adds a message, live or in a replay, in the state msg says: in flight
+// (InFlight, VisibleAt after now), delayed (VisibleAt after now) or visible. It
+// raises NextKey above msg.Key. If the key is here already, only the payload's
+// place (Append, Offset, Len) changes: it was written again.
+//
+// Keys rise in live use. In a replay they may come in any order; a FIFO queue
+// then sorts each group once, at the next Receive, Peek or Available.
+func (m *Machine) Insert(now Time, msg Message) {
+	m.nextKey = max(m.nextKey, msg.Key+1)
+	if i := m.find(msg.Key); i != 0 {
+		e := m.entries.at(i)
+		m.bytes += int64(msg.Len) - int64(e.length)
+		e.append, e.offset, e.length = msg.Append, msg.Offset, msg.Len
+		return
+	}
+	i := m.entries.alloc()
+	e := m.entries.at(i)
+	e.key, e.append, e.offset, e.length = msg.Key, msg.Append, msg.Offset, msg.Len
+	e.sent, e.first, e.last = msg.Sent, msg.FirstReceived, msg.LastReceived
+	e.receives, e.source = msg.Receives, msg.Source
+	e.group = m.join(msg.Group)
+	m.keys.add(i)
+	m.ages.add(i)
+	m.bytes += int64(e.length)
+	switch {
+	case msg.InFlight:
+		m.hide(now, i, e, msg.VisibleAt)
+	case msg.VisibleAt > now:
+		e.state, e.visibleAt = delayed, msg.VisibleAt
+		m.delayed++
+		m.timers.add(i)
+		if m.cfg.FIFO {
+			m.enqueue(i, e)
+		}
+	default:
+		m.show(i, e)
+	}
+	m.check(e.group)
+}
+
+// ApplyReceive repeats a receive: the message has been received receives times,
+// and is hidden until hiddenUntil (visible, if that is not after now).
+func (m *Machine) ApplyReceive(now Time, key uint64, receives uint32, first, last, hiddenUntil Time) {
+	i := m.find(key)
+	if i == 0 {
+		return
+	}
+	e := m.entries.at(i)
+	e.receives, e.first, e.last = receives, first, last
+	m.rehide(now, i, e, hiddenUntil)
+}
+
+// ChangeVisibility hides a message in flight until another time. If that is not
+// after now, the message is visible at once: at the end of its group's line on
+// a standard queue, in its place on a FIFO queue; if it has been received
+// MaxReceives times, the next Advance reports it dead instead.
+//
+// receive is the number of the receive whose handle is used. Errors:
+// ErrNotFound, ErrStale, ErrNotInFlight. The total of 12 hours since the receive
+// is for the caller to check (Message.LastReceived).
+func (m *Machine) ChangeVisibility(now Time, key uint64, receive uint32, until Time) (Message, error) {
+	i := m.find(key)
+	if i == 0 {
+		return Message{}, ErrNotFound
+	}
+	e := m.entries.at(i)
+	if e.receives != receive {
+		return Message{}, ErrStale
+	}
+	if e.state != inFlight || e.visibleAt <= now {
+		return Message{}, ErrNotInFlight
+	}
+	m.rehide(now, i, e, until)
+	return m.message(e), nil
+}
+
+// ApplyVisibility repeats a change of visibility.
+func (m *Machine) ApplyVisibility(now Time, key uint64, until Time) {
+	if i := m.find(key); i != 0 {
+		m.rehide(now, i, m.entries.at(i), until)
+	}
+}
+
+// Delete removes a message that was received. receive must be the number of its
+// last receive. Errors: ErrNotFound; ErrStale; ErrExpired on a FIFO queue if its
+// visibility timeout ran out. A standard queue lets the last receiver delete
+// also a message that is visible again.
+func (m *Machine) Delete(now Time, key uint64, receive uint32) (Message, error) {
+	i := m.find(key)
+	if i == 0 {
+		return Message{}, ErrNotFound
+	}
+	e := m.entries.at(i)
+	if e.receives != receive || receive == 0 {
+		return Message{}, ErrStale
+	}
+	if m.cfg.FIFO && (e.state != inFlight || e.visibleAt <= now) {
+		return Message{}, ErrExpired
+	}
+	return m.drop(i), nil
+}
+
+// Remove takes a message out whatever its state (replay, moves).
+func (m *Machine) Remove(key uint64) (Message, bool) {
+	i := m.find(key)
+	if i == 0 {
+		return Message{}, false
+	}
+	return m.drop(i), true
+}
+
+// Get returns a message.
+func (m *Machine) Get(key uint64) (Message, bool) {
+	i := m.find(key)
+	if i == 0 {
+		return Message{}, false
+	}
+	return m.message(m.entries.at(i)), true
+}
+
+// Counts returns the number of messages in each state.
+func (m *Machine) Counts() Counts {
+	return Counts{
+		Visible: m.visible, InFlight: m.inFlight, Delayed: m.delayed, Bytes: m.bytes,
+		Groups: m.groups.n, Remembered: m.remembered.items.n,
+	}
+}
+
+// Oldest returns when the oldest message was sent.
+func (m *Machine) Oldest() (Time, bool) {
+	if i := m.ages.first(); i != 0 {
+		return m.entries.at(i).sent, true
+	}
+	return 0, false
+}
+
+// Each visits all messages in no particular order until fn returns false. fn
+// must not call the machine.
+func (m *Machine) Each(fn func(Message) bool) {
+	m.entries.each(func(_ uint32, e *entry) bool { return fn(m.message(e)) })
+}
+
+// Clear removes all messages with keys below before, whatever their state, and
+// returns them. Deduplication ids stay. It costs a visit to every message.
+func (m *Machine) Clear(before uint64) []Message {
+	var out []Message
+	m.ClearEach(before, func(msg Message) { out = append(out, msg) })
+	return out
+}
+
+// ClearEach is Clear without gathering the messages: fn gets each one removed,
+// and must not call the machine.
+func (m *Machine) ClearEach(before uint64, fn func(Message)) {
+	m.entries.each(func(i uint32, e *entry) bool {
+		if e.key < before {
+			fn(m.drop(i))
+		}
+		return true
+	})
+}
+
+func (m *Machine) find(key uint64) uint32 {
+	for i := m.keys.first(mix(key)); i != 0; {
+		e := m.entries.at(i)
+		if e.key == key {
+			return i
+		}
+		i = e.chain
+	}
+	return 0
+}
+
+func (m *Machine) message(e *entry) Message {
+	return Message{
+		Key: e.key, Append: e.append, Offset: e.offset, Len: e.length,
+		Sent: e.sent, VisibleAt: e.visibleAt, Group: m.groups.at(e.group).name,
+		Receives: e.receives, FirstReceived: e.first, LastReceived: e.last,
+		Source: e.source, InFlight: e.state == inFlight,
+	}
+}
+
+// exhausted reports whether a message must not be received again.
+func (m *Machine) exhausted(e *entry) bool {
+	return m.cfg.MaxReceives > 0 && int64(e.receives) >= int64(m.cfg.MaxReceives)
+}
+
+// rehide hides a message in any state until a time.
+func (m *Machine) rehide(now Time, i uint32, e *entry, until Time) {
+	m.detach(i, e)
+	m.hide(now, i, e, until)
+	m.check(e.group)
+}
+
+// hide puts a detached message in flight until a time, or shows it if that has
+// come. A message that would have to die stays in flight for Advance to report.
+func (m *Machine) hide(now Time, i uint32, e *entry, until Time) {
+	if until <= now && !m.exhausted(e) {
+		m.show(i, e)
+		return
+	}
+	e.state, e.visibleAt = inFlight, until
+	m.inFlight++
+	m.groups.at(e.group).inFlight++
+	m.timers.add(i)
+}
+
+// show makes a detached message visible.
+func (m *Machine) show(i uint32, e *entry) {
+	e.state, e.visibleAt = visible, 0
+	m.visible++
+	m.enqueue(i, e)
+}
+
+// detach takes a message out of the state it is in. The caller puts it into
+// another (or drops it) and calls check.
+func (m *Machine) detach(i uint32, e *entry) {
+	switch e.state {
+	case visible:
+		m.visible--
+		m.dequeue(i, e)
+	case delayed:
+		m.delayed--
+		m.timers.remove(i)
+		if m.cfg.FIFO {
+			m.dequeue(i, e)
+		}
+	case inFlight:
+		m.inFlight--
+		m.timers.remove(i)
+		m.groups.at(e.group).inFlight--
+		if e.attempt != 0 {
+			m.dropAttempt(e.attempt)
+		}
+	}
+}
+
+// drop removes a message altogether.
+func (m *Machine) drop(i uint32) Message {
+	e := m.entries.at(i)
+	msg := m.message(e)
+	m.detach(i, e)
+	m.ages.remove(i)
+	m.keys.remove(i)
+	m.bytes -= int64(e.length)
+	m.leave(e.group)
+	m.entries.free(i)
+	return msg
+}
