@@ -254,10 +254,16 @@ func (j *Journal) replay(ctx context.Context, to uint64, fn func(Pos, []byte) er
 			report(now)
 		}
 	}
-	if err := finish(); err != nil {
+	if err := finish(); err != nil && !errors.Is(err, jet.ErrNotFound) {
+		if retryable(err) {
+			err = fmt.Errorf("%w: %w", ErrUnavailable, err)
+		}
 		return err
 	}
 	if expect != to+1 {
+		if first, _, err := j.cfg.Log.Bounds(ctx); err == nil && first > expect {
+			return ErrTrimmed
+		}
 		return &CorruptError{Seq: expect, Reason: "entry is missing from the log"}
 	}
 	report(j.cfg.Now())
