@@ -1,0 +1,27 @@
+# make run     a server with its data in ./waystation-data
+# make test    every test: units, fuzzers for a moment, real SDKs, crashes, clusters
+# make check   what CI runs: style, analysis, then make test
+# make soak    the crash and cluster tests for SOAK (default 1h)
+# make bench   the load generator against a server of its own
+# make docs    writes docs/compatibility.md anew from the tables of the APIs
+.PHONY: run test check soak bench docs
+
+SOAK ?= 1h
+
+run:
+	go run ./cmd/waystation serve
+
+test:
+	scripts/test.sh
+
+check:
+	.ci/run
+
+soak:
+	WAYSTATION_SOAK=$(SOAK) go test -count=1 -timeout 0 -v ./test/crash ./test/cluster
+
+bench:
+	scripts/bench.sh
+
+docs:
+	go run ./internal/awsapi/compat > docs/compatibility.md
