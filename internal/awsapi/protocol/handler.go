@@ -85,7 +85,7 @@ type exchange struct {
 	service *service
 	op      *operation
 	err     *Error
-	out     reflect.Value // valid: the answer's struct
+	size    int // of the request's body
 	started time.Time
 }
 
@@ -96,9 +96,6 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	x.call.RequestID = h.cfg.NewRequestID()
 	buf := buffers.Get().(*[]byte)
 	h.serve(x, buf)
-	// The body has been decoded into copies: its buffer can hold the answer.
-	size := len(x.body)
-	x.body = nil
 	written := h.answer(w, x, buf)
 	putBuffer(buf)
 	if h.cfg.Observe != nil {
@@ -112,12 +109,12 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		if x.err != nil {
 			code = x.err.queryCode()
 		}
-		h.cfg.Observe(api, op, code, h.cfg.Now().Sub(x.started), size, written)
+		h.cfg.Observe(api, op, code, h.cfg.Now().Sub(x.started), x.size, written)
 	}
 }
 
-// serve takes a request up to the result or error. It does not panic, but for
-// http.ErrAbortHandler.
+// serve takes a request up to the answer, which it leaves in buf, or an error. It
+// does not panic, but for http.ErrAbortHandler.
 func (h *Handler) serve(x *exchange, buf *[]byte) {
 	defer func() {
 		switch p := recover(); p {
@@ -126,7 +123,7 @@ func (h *Handler) serve(x *exchange, buf *[]byte) {
 			panic(p)
 		default:
 			h.log(x, "handler panicked", slog.Any(logError, p), slog.String(logStack, string(debug.Stack())))
-			x.out, x.err = reflect.Value{}, InternalFailure()
+			x.err = InternalFailure()
 		}
 	}()
 	for _, c := range h.table.codecs {
@@ -135,7 +132,7 @@ func (h *Handler) serve(x *exchange, buf *[]byte) {
 		}
 	}
 	x.body, x.err = readBody(x.http, (*buf)[:0], h.cfg.MaxBody)
-	*buf = x.body
+	*buf, x.size = x.body, len(x.body)
 	if x.err != nil {
 		return
 	}
@@ -154,14 +151,17 @@ func (h *Handler) serve(x *exchange, buf *[]byte) {
 	if x.err = x.codec.decode(&x.request, x.op, reflect.ValueOf(in).Elem()); x.err != nil {
 		return
 	}
-	out, err := x.op.call(x.http.Context(), &x.call, in)
+	result, err := x.op.call(x.http.Context(), &x.call, in)
 	if err != nil {
 		x.err = h.clientError(x, err)
 		return
 	}
-	if out != nil {
-		x.out = reflect.ValueOf(out).Elem()
+	var out reflect.Value
+	if result != nil {
+		out = reflect.ValueOf(result).Elem()
 	}
+	// The body has been decoded into copies: its buffer can hold the answer.
+	*buf = x.codec.encode((*buf)[:0], x.service, x.op, out, x.call.RequestID)
 }
 
 // identify authenticates the request and fills in its Call.
@@ -247,12 +247,9 @@ func (h *Handler) log(x *exchange, msg string, attrs ...slog.Attr) {
 func (h *Handler) answer(w http.ResponseWriter, x *exchange, buf *[]byte) int {
 	header := w.Header()
 	status := http.StatusOK
-	b := (*buf)[:0]
-	if x.err == nil {
-		b = x.codec.encode(b, x.service, x.op, x.out, x.call.RequestID)
-	} else {
+	if x.err != nil {
 		status = x.err.status()
-		b = x.codec.encodeError(b, header, x.service, x.err, x.call.RequestID)
+		*buf = x.codec.encodeError((*buf)[:0], header, x.service, x.err, x.call.RequestID)
 		switch status {
 		case http.StatusMethodNotAllowed:
 			header.Set("Allow", "GET, POST")
@@ -260,7 +257,7 @@ func (h *Handler) answer(w http.ResponseWriter, x *exchange, buf *[]byte) int {
 			header.Set("Connection", "close") // the rest of the body is not read
 		}
 	}
-	*buf = b
+	b := *buf
 	values := [...]string{x.call.RequestID, x.codec.contentType(x.service), strconv.Itoa(len(b))}
 	header["X-Amzn-Requestid"] = values[0:1:1]
 	header["Content-Type"] = values[1:2:2]
