@@ -1,0 +1,202 @@
+package sqs
+
+import (
+	"context"
+	"errors"
+	"strconv"
+
+	"github.com/waystation/waystation/internal/access"
+	"github.com/waystation/waystation/internal/awsapi/protocol"
+	"github.com/waystation/waystation/internal/partition"
+	"github.com/waystation/waystation/internal/registry"
+)
+
+// legacy begins the Query codes of errors that have a shape of their own.
+const legacy = "AWS.SimpleQueueService."
+
+// maxEcho bounds how much of a refused value an error repeats.
+const maxEcho = 2048
+
+// Errors that say the same each time. Statuses are those of the real service,
+// which differ from its documents.
+var (
+	errEntryID = &protocol.Error{Code: "InvalidBatchEntryId", QueryCode: legacy + "InvalidBatchEntryId",
+		Message: "A batch entry id can only contain alphanumeric characters, hyphens and underscores. It can be at most 80 letters long."}
+	errListValues = &protocol.Error{Code: "UnsupportedOperation", QueryCode: legacy + "UnsupportedOperation",
+		Message: "Message attribute list values in SendMessage operation are not supported."}
+	errNotInFlight = &protocol.Error{Code: "MessageNotInflight", QueryCode: legacy + "MessageNotInflight",
+		Message: "The specified message isn't in flight."}
+	errInFlightLimit = &protocol.Error{Code: "OverLimit", Status: 403,
+		Message: "Too many messages are in flight: delete some of those received before receiving more."}
+	errNextToken = protocol.InvalidParameterValue("Invalid or expired next token.")
+	errNoDedup   = protocol.InvalidParameterValue(
+		"The queue should either have ContentBasedDeduplication enabled or MessageDeduplicationId provided explicitly")
+	errSSE = &protocol.Error{Code: "InvalidAttributeName",
+		Message: "You can use one type of server-side encryption (SSE) at one time. You can either enable KMS SSE or SQS SSE."}
+	errTagKeys = protocol.InvalidParameterValue("Tag keys must be between 1 and 128 characters in length.")
+	errHandle  = protocol.InvalidParameterValue("Value for parameter TaskHandle is invalid.")
+)
+
+// noQueue: neither the queue nor its absence is shown to who may not use it.
+func noQueue(c *protocol.Call) *protocol.Error {
+	e := &protocol.Error{Code: "QueueDoesNotExist", QueryCode: legacy + "NonExistentQueue",
+		Message: "The specified queue does not exist."}
+	if c.Protocol == protocol.Query {
+		e.Message = "The specified queue does not exist for this wsdl version."
+	}
+	return e
+}
+
+func badAddress(url string) *protocol.Error {
+	return &protocol.Error{Code: "InvalidAddress", Status: 404,
+		Message: "The address " + echo(url) + " is not valid for this endpoint."}
+}
+
+func noResource(member string) *protocol.Error {
+	return notFound("The resource that you specified for the " + member + " parameter doesn't exist.")
+}
+
+func notFound(msg string) *protocol.Error {
+	return &protocol.Error{Code: "ResourceNotFoundException", Status: 404, Message: msg}
+}
+
+func unknownAttribute(name string) *protocol.Error {
+	return &protocol.Error{Code: "InvalidAttributeName", Message: "Unknown Attribute " + echo(name) + "."}
+}
+
+// badAttribute refuses a queue attribute's value; reason may be empty.
+func badAttribute(name, reason string) *protocol.Error {
+	msg := "Invalid value for the parameter " + name + "."
+	if reason != "" {
+		msg += " Reason: " + reason
+	}
+	return &protocol.Error{Code: "InvalidAttributeValue", Message: msg}
+}
+
+// badValue refuses the value of a parameter.
+func badValue(value, parameter, reason string) *protocol.Error {
+	return protocol.InvalidParameterValue("Value " + echo(value) + " for parameter " + parameter + " is invalid. Reason: " + reason)
+}
+
+func badNumber(value int32, parameter, reason string) *protocol.Error {
+	return badValue(strconv.Itoa(int(value)), parameter, reason)
+}
+
+// wrongType refuses a parameter that the queue's type (standard, FIFO) does not know.
+func wrongType(value, parameter string) *protocol.Error {
+	return badValue(value, parameter, "The request include parameter that is not valid for this queue type.")
+}
+
+func overLimit(msg string) *protocol.Error {
+	return &protocol.Error{Code: "OverLimit", Status: 403, Message: msg}
+}
+
+func emptyBatch(entry string) *protocol.Error {
+	return &protocol.Error{Code: "EmptyBatchRequest", QueryCode: legacy + "EmptyBatchRequest",
+		Message: "There should be at least one " + entry + " in the request."}
+}
+
+func tooManyEntries(n int) *protocol.Error {
+	return &protocol.Error{Code: "TooManyEntriesInBatchRequest", QueryCode: legacy + "TooManyEntriesInBatchRequest",
+		Message: "Maximum number of entries per request are " + strconv.Itoa(maxEntries) + ". You have sent " + strconv.Itoa(n) + "."}
+}
+
+func repeatedID(id string) *protocol.Error {
+	return &protocol.Error{Code: "BatchEntryIdsNotDistinct", QueryCode: legacy + "BatchEntryIdsNotDistinct",
+		Message: "Id " + id + " repeated."}
+}
+
+func batchTooLong(limit, n int) *protocol.Error {
+	return &protocol.Error{Code: "BatchRequestTooLong", QueryCode: legacy + "BatchRequestTooLong",
+		Message: "Batch requests cannot be longer than " + strconv.Itoa(limit) + " bytes. You have sent " + strconv.Itoa(n) + " bytes."}
+}
+
+func badReceipt(receipt string) *protocol.Error {
+	return &protocol.Error{Code: "ReceiptHandleIsInvalid", Status: 404,
+		Message: `The input receipt handle "` + echo(receipt) + `" is not a valid receipt handle.`}
+}
+
+func queueExists(attribute string) *protocol.Error {
+	return &protocol.Error{Code: "QueueNameExists", QueryCode: "QueueAlreadyExists",
+		Message: "A queue already exists with the same name and a different value for attribute " + attribute}
+}
+
+func purging(name string) *protocol.Error {
+	return &protocol.Error{Code: "PurgeQueueInProgress", QueryCode: legacy + "PurgeQueueInProgress", Status: 403,
+		Message: "Only one PurgeQueue operation on " + name + " is allowed every 60 seconds."}
+}
+
+// echo cuts what an error repeats of a request.
+func echo(s string) string {
+	if len(s) > maxEcho {
+		return s[:maxEcho] + "..."
+	}
+	return s
+}
+
+// failure turns an error of the services below into what the client is told. An
+// error that it does not know stays as it is: protocol answers InternalFailure.
+func failure(c *protocol.Call, err error) error {
+	var shown *protocol.Error
+	switch {
+	case err == nil:
+		return nil
+	case errors.As(err, &shown):
+		return shown
+	case errors.Is(err, partition.ErrQueueGone), errors.Is(err, registry.ErrNotFound):
+		return noQueue(c)
+	case errors.Is(err, partition.ErrFull):
+		return protocol.Unavailable("The server's storage is full: messages are taken again once space is free.")
+	case errors.Is(err, partition.ErrBusy):
+		return protocol.Unavailable("The queue has too many requests waiting. Please try again.")
+	case errors.Is(err, partition.ErrUnavailable):
+		return protocol.Unavailable("The queue is not available for the moment. Please try again.")
+	case errors.Is(err, partition.ErrOverLimit):
+		return errInFlightLimit
+	case errors.Is(err, partition.ErrNotInFlight):
+		return errNotInFlight
+	case errors.Is(err, registry.ErrUnavailable), errors.Is(err, registry.ErrConflict), errors.Is(err, registry.ErrFull):
+		return protocol.Unavailable("The queue's definition could not be stored. Please try again.")
+	case errors.Is(err, registry.ErrTooMany):
+		return overLimit("The server holds as many queues as it can.")
+	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
+		return protocol.Unavailable("The request took too long. Please try again.")
+	}
+	var denied *access.Error
+	if errors.As(err, &denied) {
+		return refusal(denied)
+	}
+	return err
+}
+
+// refusal is an access.Error as the protocols spell it.
+func refusal(e *access.Error) *protocol.Error {
+	if e.Code == access.ErrAccessDenied.Code {
+		return protocol.AccessDenied(e.Message)
+	}
+	return &protocol.Error{Code: e.Code, Status: e.Status, Message: e.Message}
+}
+
+// receiptFailure is failure for errors about one receipt handle.
+func receiptFailure(c *protocol.Call, err error, receipt string) error {
+	switch {
+	case errors.Is(err, partition.ErrReceiptInvalid):
+		return badReceipt(receipt)
+	case errors.Is(err, partition.ErrReceiptExpired):
+		return badValue(receipt, "ReceiptHandle", "The receipt handle has expired.")
+	}
+	return failure(c, err)
+}
+
+// entryFailure is how an entry of a batch reports err.
+func entryFailure(id string, err error) batchError {
+	var e *protocol.Error
+	if !errors.As(err, &e) {
+		e = protocol.InternalFailure()
+	}
+	code := e.QueryCode
+	if code == "" {
+		code = e.Code
+	}
+	return batchError{Id: id, SenderFault: !e.Receiver, Code: code, Message: e.Message}
+}

@@ -1,0 +1,146 @@
+package sqs
+
+import (
+	"context"
+	"errors"
+	"strconv"
+
+	"github.com/waystation/waystation/internal/awsapi/protocol"
+	"github.com/waystation/waystation/internal/partition"
+)
+
+// deleteMessage takes a message out of its queue. On a standard queue a handle
+// that a later receive has replaced is accepted and deletes nothing.
+// https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_DeleteMessage.html
+func (s *service) deleteMessage(ctx context.Context, c *protocol.Call, in *deleteMessageInput) (*protocol.Empty, error) {
+	q, err := s.queue(c, in.QueueUrl, "sqs:DeleteMessage")
+	if err != nil {
+		return nil, err
+	}
+	if in.ReceiptHandle == "" {
+		return nil, protocol.MissingParameter("ReceiptHandle")
+	}
+	errs, err := s.msgs.Delete(ctx, q, []string{in.ReceiptHandle})
+	if err == nil {
+		err = errs[0]
+	}
+	return nil, receiptFailure(c, err, in.ReceiptHandle)
+}
+
+func (s *service) deleteBatch(ctx context.Context, c *protocol.Call, in *deleteBatchInput) (*deleteBatchOutput, error) {
+	q, err := s.queue(c, in.QueueUrl, "sqs:DeleteMessage")
+	if err != nil {
+		return nil, err
+	}
+	if err := checkEntries(len(in.Entries), "DeleteMessageBatchRequestEntry", func(i int) string { return in.Entries[i].Id }); err != nil {
+		return nil, err
+	}
+	errs := make([]error, len(in.Entries))
+	receipts := make([]string, 0, len(in.Entries))
+	for i, e := range in.Entries {
+		if e.ReceiptHandle == "" {
+			errs[i] = protocol.MissingParameter("ReceiptHandle")
+			continue
+		}
+		receipts = append(receipts, e.ReceiptHandle)
+	}
+	var results []error
+	if len(receipts) > 0 {
+		if results, err = s.msgs.Delete(ctx, q, receipts); err != nil {
+			return nil, failure(c, err)
+		}
+	}
+	out := &deleteBatchOutput{}
+	next := 0
+	for i, e := range in.Entries {
+		if errs[i] == nil {
+			errs[i] = receiptFailure(c, results[next], e.ReceiptHandle)
+			next++
+		}
+		if errs[i] != nil {
+			out.Failed = append(out.Failed, entryFailure(e.Id, errs[i]))
+		} else {
+			out.Successful = append(out.Successful, entryID{e.Id})
+		}
+	}
+	return out, nil
+}
+
+// changeVisibility hides a message for another while, or shows it at once.
+// https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_ChangeMessageVisibility.html
+func (s *service) changeVisibility(ctx context.Context, c *protocol.Call, in *visibilityInput) (*protocol.Empty, error) {
+	q, err := s.queue(c, in.QueueUrl, "sqs:ChangeMessageVisibility")
+	if err != nil {
+		return nil, err
+	}
+	switch v := in.VisibilityTimeout; {
+	case in.ReceiptHandle == "":
+		return nil, protocol.MissingParameter("ReceiptHandle")
+	case v == nil:
+		return nil, protocol.MissingParameter("VisibilityTimeout")
+	case *v < 0 || *v > maxVisibility:
+		return nil, badNumber(*v, "VisibilityTimeout", "Must be between 0 and 43200.")
+	}
+	change := partition.VisibilityChange{Receipt: in.ReceiptHandle, Timeout: *in.VisibilityTimeout}
+	errs, err := s.msgs.ChangeVisibility(ctx, q, []partition.VisibilityChange{change})
+	if err == nil {
+		err = errs[0]
+	}
+	return nil, visibilityFailure(c, err, change)
+}
+
+func (s *service) changeVisibilityBatch(ctx context.Context, c *protocol.Call, in *visibilityBatchInput) (*visibilityBatchOutput, error) {
+	q, err := s.queue(c, in.QueueUrl, "sqs:ChangeMessageVisibility")
+	if err != nil {
+		return nil, err
+	}
+	if err := checkEntries(len(in.Entries), "ChangeMessageVisibilityBatchRequestEntry", func(i int) string { return in.Entries[i].Id }); err != nil {
+		return nil, err
+	}
+	errs := make([]error, len(in.Entries))
+	changes := make([]partition.VisibilityChange, 0, len(in.Entries))
+	for i, e := range in.Entries {
+		switch v := e.VisibilityTimeout; {
+		case e.ReceiptHandle == "":
+			errs[i] = protocol.MissingParameter("ReceiptHandle")
+		case v == nil:
+			errs[i] = protocol.MissingParameter("ChangeMessageVisibilityBatchRequestEntry." + strconv.Itoa(i+1) + ".VisibilityTimeout")
+		case *v < 0 || *v > maxVisibility:
+			errs[i] = badNumber(*v, "VisibilityTimeout", "VisibilityTimeout must be an integer between 0 and 43200.")
+		default:
+			changes = append(changes, partition.VisibilityChange{Receipt: e.ReceiptHandle, Timeout: *v})
+		}
+	}
+	var results []error
+	if len(changes) > 0 {
+		if results, err = s.msgs.ChangeVisibility(ctx, q, changes); err != nil {
+			return nil, failure(c, err)
+		}
+	}
+	out := &visibilityBatchOutput{}
+	next := 0
+	for i, e := range in.Entries {
+		if errs[i] == nil {
+			errs[i] = visibilityFailure(c, results[next], changes[next])
+			next++
+		}
+		if errs[i] != nil {
+			out.Failed = append(out.Failed, entryFailure(e.Id, errs[i]))
+		} else {
+			out.Successful = append(out.Successful, entryID{e.Id})
+		}
+	}
+	return out, nil
+}
+
+// visibilityFailure is receiptFailure for a change of visibility.
+func visibilityFailure(c *protocol.Call, err error, change partition.VisibilityChange) error {
+	switch {
+	case errors.Is(err, partition.ErrReceiptExpired):
+		return badValue(change.Receipt, "ReceiptHandle", "Message does not exist or is not available for visibility timeout change.")
+	case errors.Is(err, partition.ErrVisibilityTotal):
+		return badNumber(change.Timeout, "VisibilityTimeout",
+			"Total VisibilityTimeout for the message is beyond the limit [43200 seconds].")
+	}
+	return receiptFailure(c, err, change.Receipt)
+}
