@@ -1,0 +1,75 @@
+package jet
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"sync"
+	"time"
+)
+
+// spaceAge is how long a measurement of the space is good for.
+const spaceAge = 100 * time.Millisecond
+
+// space remembers the last measurement.
+type space struct {
+	mu    sync.Mutex // guards what follows; held while measuring
+	at    time.Time
+	value Space
+}
+
+// Space tells how much room the store has: the file system of the embedded
+// server, or the limit of the account on external servers, in bytes of data
+// (with replicas counted). The answer may be 100 ms old.
+func (c *Conn) Space(ctx context.Context) (Space, error) {
+	c.space.mu.Lock()
+	defer c.space.mu.Unlock()
+	if !c.space.at.IsZero() && time.Since(c.space.at) < spaceAge {
+		return c.space.value, nil
+	}
+	v, err := c.measure(ctx)
+	if err != nil {
+		return Space{}, fmt.Errorf("jet: measure the space left: %w", err)
+	}
+	c.space.at, c.space.value = time.Now(), v
+	return v, nil
+}
+
+func (c *Conn) measure(ctx context.Context) (Space, error) {
+	if c.server != nil {
+		return diskSpace(c.cfg.Dir)
+	}
+	a, err := c.account(ctx)
+	if err != nil {
+		return Space{}, err
+	}
+	used, limit, copies := a.Storage, a.Limits.MaxStorage, uint64(c.cfg.Replicas)
+	if tier, ok := a.Tiers[fmt.Sprintf("R%d", c.cfg.Replicas)]; ok {
+		// Limits of a tier are before replication.
+		used, limit, copies = tier.Storage, tier.Limits.MaxStorage, 1
+	}
+	if limit < 0 {
+		return Space{Free: math.MaxUint64, Total: math.MaxUint64}, nil
+	}
+	total := uint64(limit)
+	return Space{Free: (total - min(used, total)) / copies, Total: total / copies}, nil
+}
+
+// usage and accountInfo are what is needed of $JS.API.INFO.
+type usage struct {
+	Storage uint64 `json:"storage"`
+	Limits  struct {
+		MaxStorage int64 `json:"max_storage"`
+	} `json:"limits"`
+}
+
+type accountInfo struct {
+	usage
+	Tiers map[string]usage `json:"tiers"`
+}
+
+func (c *Conn) account(ctx context.Context) (accountInfo, error) {
+	var a accountInfo
+	err := c.api(ctx, c.writes, "INFO", nil, &a)
+	return a, err
+}

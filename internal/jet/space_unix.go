@@ -1,0 +1,19 @@
+//go:build linux || darwin
+
+package jet
+
+import (
+	"fmt"
+
+	"golang.org/x/sys/unix"
+)
+
+// diskSpace asks the file system that holds dir.
+func diskSpace(dir string) (Space, error) {
+	var st unix.Statfs_t
+	if err := unix.Statfs(dir, &st); err != nil {
+		return Space{}, fmt.Errorf("statfs %s: %w", dir, err)
+	}
+	size := uint64(st.Bsize)
+	return Space{Free: uint64(st.Bavail) * size, Total: uint64(st.Blocks) * size}, nil
+}
