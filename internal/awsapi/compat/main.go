@@ -34,14 +34,12 @@ func write(to io.Writer) error {
 	w := bufio.NewWriter(to)
 	w.WriteString(head)
 	apis := []*protocol.API{sqs.New(sqs.Config{}), sts.New()}
-	table(w, []string{"API", "version", "protocols", "operations", "work"}, overview(apis))
+	table(w, []string{"API", "Version", "Protocols", "Operations", "Work"}, overview(apis))
 	for _, api := range apis {
 		fmt.Fprintf(w, "\n## %s (%s)\n\n### Operations\n\n", api.Title, api.Name)
-		rows := make([][]string, len(api.Operations))
-		for i, op := range api.Operations {
-			rows[i] = []string{op.Name, op.Status.String(), op.Note}
+		if err := api.WriteTable(w); err != nil {
+			return err
 		}
-		table(w, []string{"operation", "", ""}, rows)
 		if api.Name == "sqs" {
 			queues(w)
 		}
@@ -51,9 +49,9 @@ func write(to io.Writer) error {
 
 func queues(w *bufio.Writer) {
 	w.WriteString("\n### Queue attributes\n\n")
-	table(w, []string{"attribute", "", ""}, cells(sqs.QueueAttributes()))
+	table(w, []string{"Attribute", "Status", "Notes"}, cells(sqs.QueueAttributes()))
 	w.WriteString("\n### Message system attributes\n\n")
-	table(w, []string{"attribute", "", ""}, cells(sqs.MessageSystemAttributes()))
+	table(w, []string{"Attribute", "Status", "Notes"}, cells(sqs.MessageSystemAttributes()))
 	w.WriteString("\n### Deliberate differences\n\n")
 	for _, d := range sqs.Differences() {
 		w.WriteString("- " + d + "\n")
@@ -94,17 +92,13 @@ func cells(rows []sqs.Row) [][]string {
 // table writes a table in Markdown.
 func table(w *bufio.Writer, head []string, rows [][]string) {
 	line := func(cells []string) {
-		w.WriteString("|")
 		for _, c := range cells {
-			if c != "" {
-				w.WriteString(" " + strings.ReplaceAll(c, "|", `\|`))
-			}
-			w.WriteString(" |")
+			w.WriteString("| " + strings.ReplaceAll(c, "|", `\|`) + " ")
 		}
-		w.WriteString("\n")
+		w.WriteString("|\n")
 	}
 	line(head)
-	w.WriteString(strings.Repeat("| --- ", len(head)) + "|\n")
+	w.WriteString(strings.Repeat("|---", len(head)) + "|\n")
 	for _, r := range rows {
 		line(r)
 	}

@@ -141,7 +141,9 @@ var attributes = []attribute{
 		set: func(q *registry.Queue, v string, _ int) error {
 			return setBool(&q.ManagedSSE, "SqsManagedSseEnabled", v)
 		},
-		show:   func(q *registry.Queue, _ *partition.Counts) (string, bool) { return strconv.FormatBool(q.ManagedSSE), true },
+		show: func(q *registry.Queue, _ *partition.Counts) (string, bool) {
+			return strconv.FormatBool(q.ManagedSSE), true
+		},
 		status: protocol.Partly,
 		note:   "Stored and answered, true unless set; encrypt the disk or the NATS store instead.",
 	},

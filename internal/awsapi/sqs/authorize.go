@@ -1,7 +1,6 @@
 package sqs
 
 import (
-	"errors"
 	"strconv"
 	"sync"
 	"time"
@@ -64,7 +63,7 @@ func (s *service) allow(c *protocol.Call, q *registry.Queue, action string) erro
 // not exist yet.
 func (s *service) allowAccount(c *protocol.Call, action, name string) error {
 	if c.Principal.Anonymous || c.Account == "" {
-		return refusal(access.ErrMissingToken)
+		return access.ErrMissingToken
 	}
 	if c.Principal.Policy == nil {
 		return nil
@@ -73,12 +72,7 @@ func (s *service) allowAccount(c *protocol.Call, action, name string) error {
 }
 
 func (s *service) authorize(c *protocol.Call, action, arn, account string, policy *access.Policy) error {
-	err := s.access.Authorize(c.Principal, action, arn, account, policy, conditionKeys(c, s.now()))
-	var e *access.Error
-	if errors.As(err, &e) {
-		return refusal(e)
-	}
-	return err
+	return s.access.Authorize(c.Principal, action, arn, account, policy, conditionKeys(c, s.now()))
 }
 
 // conditionKeys are what the Condition of a policy can ask of a request. Keys

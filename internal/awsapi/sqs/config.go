@@ -3,6 +3,7 @@ package sqs
 import (
 	"context"
 	"crypto/rand"
+	"log/slog"
 	"time"
 
 	"github.com/waystation/waystation/internal/access"
@@ -50,6 +51,7 @@ type Config struct {
 	// MaxBatch bounds the sum of the messages of a SendMessageBatch, and what
 	// MaximumMessageSize can be set to, in bytes; default and maximum 1 MiB.
 	MaxBatch int
+	Logger   *slog.Logger // nil: discard
 }
 
 // The bounds of https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/quotas-messages.html.
@@ -77,6 +79,7 @@ type service struct {
 	now      func() time.Time
 	newID    func() partition.MessageID
 	maxBatch int
+	log      *slog.Logger
 	policies policyCache
 }
 
@@ -84,13 +87,16 @@ type service struct {
 func New(cfg Config) *protocol.API {
 	s := &service{
 		defs: cfg.Definitions, msgs: cfg.Messages, access: cfg.Access,
-		now: cfg.Now, newID: cfg.NewID, maxBatch: cfg.MaxBatch,
+		now: cfg.Now, newID: cfg.NewID, maxBatch: cfg.MaxBatch, log: cfg.Logger,
 	}
 	if s.now == nil {
 		s.now = time.Now
 	}
 	if s.newID == nil {
 		s.newID = randomID
+	}
+	if s.log == nil {
+		s.log = slog.New(slog.DiscardHandler)
 	}
 	if s.maxBatch <= 0 || s.maxBatch > maxMessageBytes {
 		s.maxBatch = maxMessageBytes

@@ -3,9 +3,9 @@ package sqs
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"strconv"
 
-	"github.com/waystation/waystation/internal/access"
 	"github.com/waystation/waystation/internal/awsapi/protocol"
 	"github.com/waystation/waystation/internal/partition"
 	"github.com/waystation/waystation/internal/registry"
@@ -13,6 +13,14 @@ import (
 
 // legacy begins the Query codes of errors that have a shape of their own.
 const legacy = "AWS.SimpleQueueService."
+
+// Keys of log entries.
+const (
+	logService   = "service"
+	logOperation = "operation"
+	logRequest   = "request"
+	logError     = "error"
+)
 
 // maxEcho bounds how much of a refused value an error repeats.
 const maxEcho = 2048
@@ -37,7 +45,7 @@ var (
 	errHandle  = protocol.InvalidParameterValue("Value for parameter TaskHandle is invalid.")
 )
 
-// noQueue: neither the queue nor its absence is shown to who may not use it.
+// noQueue names no queue: the client knows which one it asked for.
 func noQueue(c *protocol.Call) *protocol.Error {
 	e := &protocol.Error{Code: "QueueDoesNotExist", QueryCode: legacy + "NonExistentQueue",
 		Message: "The specified queue does not exist."}
@@ -159,22 +167,8 @@ func failure(c *protocol.Call, err error) error {
 		return protocol.Unavailable("The queue's definition could not be stored. Please try again.")
 	case errors.Is(err, registry.ErrTooMany):
 		return overLimit("The server holds as many queues as it can.")
-	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
-		return protocol.Unavailable("The request took too long. Please try again.")
-	}
-	var denied *access.Error
-	if errors.As(err, &denied) {
-		return refusal(denied)
 	}
 	return err
-}
-
-// refusal is an access.Error as the protocols spell it.
-func refusal(e *access.Error) *protocol.Error {
-	if e.Code == access.ErrAccessDenied.Code {
-		return protocol.AccessDenied(e.Message)
-	}
-	return &protocol.Error{Code: e.Code, Status: e.Status, Message: e.Message}
 }
 
 // receiptFailure is failure for errors about one receipt handle.
@@ -188,10 +182,14 @@ func receiptFailure(c *protocol.Call, err error, receipt string) error {
 	return failure(c, err)
 }
 
-// entryFailure is how an entry of a batch reports err.
-func entryFailure(id string, err error) batchError {
+// entryFailure is how an entry of a batch reports err. An error that nobody
+// foresaw is logged: unlike that of a single request it does not reach protocol.
+func (s *service) entryFailure(c *protocol.Call, id string, err error) batchError {
 	var e *protocol.Error
 	if !errors.As(err, &e) {
+		s.log.LogAttrs(context.Background(), slog.LevelError, "batch entry failed",
+			slog.String(logService, "sqs"), slog.String(logOperation, c.Operation),
+			slog.String(logRequest, c.RequestID), slog.Any(logError, err))
 		e = protocol.InternalFailure()
 	}
 	code := e.QueryCode

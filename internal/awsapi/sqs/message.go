@@ -149,7 +149,7 @@ func checkAttribute(kind, name string, v attributeValue) (partition.Attribute, e
 	if badCharacter(v.DataType) >= 0 {
 		return refuse("The type of ", quoted, " is invalid. It can only contain characters that a message can contain.")
 	}
-	if v.StringValue != nil && v.BinaryValue != nil {
+	if v.StringValue != nil && *v.StringValue != "" && len(v.BinaryValue) > 0 {
 		return refuse(quoted, " must have a single value.")
 	}
 	if base == typeBinary {

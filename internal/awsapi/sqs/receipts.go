@@ -58,7 +58,7 @@ func (s *service) deleteBatch(ctx context.Context, c *protocol.Call, in *deleteB
 			next++
 		}
 		if errs[i] != nil {
-			out.Failed = append(out.Failed, entryFailure(e.Id, errs[i]))
+			out.Failed = append(out.Failed, s.entryFailure(c, e.Id, errs[i]))
 		} else {
 			out.Successful = append(out.Successful, entryID{e.Id})
 		}
@@ -125,7 +125,7 @@ func (s *service) changeVisibilityBatch(ctx context.Context, c *protocol.Call, i
 			next++
 		}
 		if errs[i] != nil {
-			out.Failed = append(out.Failed, entryFailure(e.Id, errs[i]))
+			out.Failed = append(out.Failed, s.entryFailure(c, e.Id, errs[i]))
 		} else {
 			out.Successful = append(out.Successful, entryID{e.Id})
 		}

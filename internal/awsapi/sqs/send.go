@@ -82,7 +82,7 @@ func (s *service) sendBatch(ctx context.Context, c *protocol.Call, in *sendBatch
 			errs[i] = failure(c, r.Err)
 		}
 		if errs[i] != nil {
-			out.Failed = append(out.Failed, entryFailure(id, errs[i]))
+			out.Failed = append(out.Failed, s.entryFailure(c, id, errs[i]))
 			continue
 		}
 		out.Successful = append(out.Successful, sendBatchResult{
