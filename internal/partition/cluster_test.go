@@ -1,0 +1,207 @@
+package partition
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/waystation/waystation/internal/jet"
+	"github.com/waystation/waystation/internal/journal"
+	"github.com/waystation/waystation/internal/registry"
+)
+
+// external starts a NATS server of its own and tells its URL.
+func external(t testing.TB) string {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	addr := l.Addr().String()
+	l.Close()
+	conn, err := jet.Open(t.Context(), jet.Config{Dir: t.TempDir(), Listen: addr, Logger: testLogger()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { conn.Close() })
+	return "nats://" + addr
+}
+
+func named(name string) func(*Config) { return func(c *Config) { c.Node = name } }
+
+func TestRequestsThroughAnyNode(t *testing.T) {
+	t.Parallel()
+	url := external(t)
+	a := startNode(t, jet.Config{URL: url}, named("a"))
+	b := startNode(t, jet.Config{URL: url}, named("b"))
+	q := a.queue("q.fifo", fifo)
+	eventually(t, "b knows the queue", func() bool { _, ok := b.reg.QueueByID(q.ID); return ok })
+	res := b.send(q, fifoMessage("g", "1", "x"), fifoMessage("g", "2", "y"))
+	if res[0].Sequence == 0 || res[1].Sequence <= res[0].Sequence {
+		t.Fatalf("sequence numbers %v", res)
+	}
+	got := b.receive(q, ReceiveOptions{Max: 1, Visibility: 0})
+	if len(got) != 1 || got[0].Body != "x" {
+		t.Fatalf("received %v", got)
+	}
+	b.wantCounts(q, 2, 0, 0)
+	got = a.receive(q, ten)
+	if len(got) != 2 || got[0].Receives != 2 {
+		t.Fatalf("received %v", got)
+	}
+	errs, err := b.svc.ChangeVisibility(t.Context(), q, []VisibilityChange{{got[1].Receipt, 0}, {"junk", 0}})
+	if err != nil || errs[0] != nil || !errors.Is(errs[1], ErrReceiptInvalid) {
+		t.Fatalf("visibility: %v, %v", errs, err)
+	}
+	b.delete(q, got[0].Receipt)
+	// A long poll through b is served by a send through a.
+	std := a.queue("std", nil)
+	done := make(chan []Received, 1)
+	go func() {
+		got, err := b.svc.Receive(t.Context(), std, ReceiveOptions{Max: 1, Visibility: -1, Wait: 20 * time.Second})
+		if err != nil {
+			t.Error(err)
+		}
+		done <- got
+	}()
+	eventually(t, "the poll waits", func() bool {
+		for _, n := range []*node{a, b} {
+			if o := n.svc.local(0); o != nil && o.waiting.Load() == 1 {
+				return true
+			}
+		}
+		return false
+	})
+	a.send(std, message("z"))
+	if got := <-done; len(got) != 1 {
+		t.Fatalf("long poll received %v", got)
+	}
+}
+
+func TestHandOverAndTakeOver(t *testing.T) {
+	t.Parallel()
+	url := external(t)
+	a := startNode(t, jet.Config{URL: url}, named("a"))
+	b := startNode(t, jet.Config{URL: url}, named("b"))
+	q := a.queue("q", nil)
+	a.send(q, message("1"))
+	if err := a.stop(); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "b serves", func() bool {
+		got, err := b.svc.Receive(t.Context(), q, one)
+		return err == nil && len(got) == 1
+	})
+	c := startNode(t, jet.Config{URL: url}, named("c"))
+	c.send(q, message("2"))
+	b.wantCounts(q, 1, 1, 0)
+}
+
+// An owner that was replaced, as after a freeze, must find itself fenced: its
+// next change fails, and so does an answer that changes nothing.
+func TestReplacedOwnerIsFenced(t *testing.T) {
+	t.Parallel()
+	n := startNode(t, jet.Config{Dir: t.TempDir()}, nil)
+	q := n.queue("q", nil)
+	n.send(q, message("1"))
+	old := n.svc.local(0)
+	log, err := n.svc.cfg.stream(t.Context(), 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	other, err := journal.New(journal.Config{Log: log, Writer: "other"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := other.Claim(t.Context(), func(journal.Pos, []byte) error { return nil }, nil); err != nil {
+		t.Fatal(err)
+	}
+	if c, err := old.counts(t.Context(), q.ID); err == nil {
+		t.Errorf("the old owner still counts %+v", c)
+	}
+	m := message("2")
+	if _, err := old.send(t.Context(), q.ID, []outgoing{{ID: m.ID, Payload: encodePayload(nil, &m)}}); err == nil {
+		t.Error("the old owner still takes messages")
+	}
+	// The lease is still this node's: it loads the log again and goes on.
+	eventually(t, "the node serves again", func() bool {
+		c, err := n.svc.Counts(t.Context(), q)
+		return err == nil && c.Visible == 1
+	})
+}
+
+func TestPartitionsAreShared(t *testing.T) {
+	t.Parallel()
+	url := external(t)
+	four := func(name string) func(*Config) {
+		return func(c *Config) { c.Node, c.Count = name, 4 }
+	}
+	a := startNode(t, jet.Config{URL: url}, four("a"))
+	b := startNode(t, jet.Config{URL: url}, four("b"))
+	mine := func(n *node) (k int) {
+		for _, st := range n.svc.Status() {
+			if st.Mine && st.Ready {
+				k++
+			}
+		}
+		return k
+	}
+	eventually(t, "each node has two partitions", func() bool { return mine(a) == 2 && mine(b) == 2 })
+	var queues []*registry.Queue
+	for i := range 8 {
+		queues = append(queues, a.queue(fmt.Sprint("q", i), nil))
+	}
+	var wg sync.WaitGroup
+	for _, q := range queues {
+		wg.Go(func() {
+			if _, err := b.svc.Send(t.Context(), q, []Message{message("x")}); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	wg.Wait()
+	if err := a.stop(); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "b has all four", func() bool { return mine(b) == 4 })
+	for _, q := range queues {
+		b.wantCounts(q, 1, 0, 0)
+	}
+}
+
+// What goes through an outbox arrives once, though it is handed over again and
+// again.
+func TestTakeInOnce(t *testing.T) {
+	t.Parallel()
+	n := startNode(t, jet.Config{Dir: t.TempDir()}, nil)
+	q := n.queue("q", nil)
+	items := make([]handed, 5)
+	for i := range items {
+		m := message(fmt.Sprint(i))
+		items[i] = handed{Key: uint64(i + 1), Sent: 1000, Source: "arn:aws:sqs:r:a:s", Payload: encodePayload(nil, &m)}
+	}
+	for _, upTo := range []int{2, 2, 4, 1, 5} {
+		mark, err := n.svc.takeIn(t.Context(), q, 7, items[:upTo])
+		if err != nil || int(mark) < upTo {
+			t.Fatalf("taken in up to %d, %v", mark, err)
+		}
+	}
+	if c := n.counts(q); c.Visible != 0 { // Sent in 1970: long expired
+		t.Errorf("%d messages older than the retention are there", c.Visible)
+	}
+	for i := range items {
+		items[i].Sent, items[i].Key = time.Now().UnixMilli(), uint64(i+10)
+	}
+	for _, upTo := range []int{2, 2, 4, 1, 5} {
+		if _, err := n.svc.takeIn(t.Context(), q, 7, items[:upTo]); err != nil {
+			t.Fatal(err)
+		}
+	}
+	n.wantCounts(q, 5, 0, 0)
+	if got := n.receive(q, one); got[0].DeadLetterSource != "arn:aws:sqs:r:a:s" {
+		t.Errorf("source %q", got[0].DeadLetterSource)
+	}
+}

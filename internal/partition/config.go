@@ -1,0 +1,120 @@
+package partition
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"log/slog"
+	"strings"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/waystation/waystation/internal/jet"
+	"github.com/waystation/waystation/internal/journal"
+	"github.com/waystation/waystation/internal/registry"
+)
+
+// Config of a Service. Zero values take the defaults named.
+type Config struct {
+	Conn     *jet.Conn
+	Registry *registry.Registry
+	// Prefix of the names of streams, buckets and subjects; default "ws".
+	Prefix string
+	// Node is this node's name, unique among the nodes of one cluster and kept
+	// over restarts where it can be: a node that comes back under its name
+	// takes its partitions back at once.
+	Node string
+	// Count is the least number of partitions; a cluster that has more keeps
+	// them. Default 1, at most 1024.
+	Count uint32
+	// MaxRequests that wait for the log, and their bytes, for each partition;
+	// above them ErrBusy. Defaults 20,000 and 48 MiB.
+	MaxRequests, MaxRequestBytes int64
+	// MaxWaiting long polls for each partition; above ErrBusy. Default 100,000.
+	MaxWaiting int64
+	// MaxInFlight messages of one queue; default 120,000.
+	MaxInFlight int
+	// CacheBytes of payloads kept in memory for each partition; default 64 MiB.
+	CacheBytes int
+	// Reserve is the free space below which sends are refused, so that
+	// receives and deletes can go on; default 5 % of the whole, at least
+	// 32 MiB and at most 1 GiB.
+	Reserve uint64
+	// Lease is how long a node may be silent until its partitions are taken
+	// over; default 2.5 s.
+	Lease time.Duration
+	// RouteTimeout is how long a request waits for its partition to have an
+	// owner; default 5 s.
+	RouteTimeout time.Duration
+
+	Logger *slog.Logger
+	// Observe gives the hooks for the journal of that name; may be nil.
+	Observe func(journal string) journal.Observer
+	Now     func() time.Time
+	NewID   func() MessageID
+}
+
+func (c *Config) setDefaults() error {
+	if c.Conn == nil || c.Registry == nil {
+		return errors.New("partition: Conn and Registry are needed")
+	}
+	if c.Node == "" || strings.ContainsAny(c.Node, ". *>\t\r\n") {
+		return fmt.Errorf("partition: node name %q: need one without dots, spaces and wildcards", c.Node)
+	}
+	if c.Count > 1024 {
+		return fmt.Errorf("partition: %d partitions, at most 1024 are possible", c.Count)
+	}
+	setDefault(&c.Prefix, "ws")
+	setDefault(&c.Count, 1)
+	setDefault(&c.MaxRequests, 20_000)
+	setDefault(&c.MaxRequestBytes, 48<<20)
+	setDefault(&c.MaxWaiting, 100_000)
+	setDefault(&c.MaxInFlight, 120_000)
+	setDefault(&c.CacheBytes, 64<<20)
+	setDefault(&c.Lease, 2500*time.Millisecond)
+	setDefault(&c.RouteTimeout, 5*time.Second)
+	if c.Logger == nil {
+		c.Logger = slog.New(slog.DiscardHandler)
+	}
+	if c.Observe == nil {
+		c.Observe = func(string) journal.Observer { return journal.Observer{} }
+	}
+	if c.Now == nil {
+		c.Now = time.Now
+	}
+	if c.NewID == nil {
+		c.NewID = NewID
+	}
+	return nil
+}
+
+func setDefault[T comparable](v *T, d T) {
+	var zero T
+	if *v == zero {
+		*v = d
+	}
+}
+
+// NewID makes a random message id (UUID version 4).
+func NewID() MessageID { return MessageID(uuid.New()) }
+
+func newRun() string { return rand.Text()[:12] }
+
+// reserve is the free space below which sends are refused.
+func (c *Config) reserve(total uint64) uint64 {
+	if c.Reserve != 0 {
+		return c.Reserve
+	}
+	return min(max(total/20, 32<<20), 1<<30)
+}
+
+// stream opens the stream of a partition's journal.
+func (c *Config) stream(ctx context.Context, id uint32) (*jet.Stream, error) {
+	return c.Conn.Stream(ctx, jet.StreamSpec{
+		Name:        fmt.Sprintf("%s_journal_%d", c.Prefix, id),
+		Subject:     fmt.Sprintf("%s.journal.%d", c.Prefix, id),
+		Description: "Waystation journal of one partition",
+	})
+}

@@ -1,0 +1,500 @@
+package partition
+
+import (
+	"context"
+	"crypto/md5"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"github.com/waystation/waystation/internal/jet"
+	"github.com/waystation/waystation/internal/registry"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// node is one running node: registry and partition service on a connection.
+type node struct {
+	t       testing.TB
+	conn    *jet.Conn
+	reg     *registry.Registry
+	svc     *Service
+	stop    func() error // clean
+	stopped atomic.Bool
+}
+
+type clock struct{ offset atomic.Int64 }
+
+func (c *clock) now() time.Time          { return time.Now().Add(time.Duration(c.offset.Load())) }
+func (c *clock) advance(d time.Duration) { c.offset.Add(int64(d)) }
+
+func testLogger() *slog.Logger {
+	if os.Getenv("WAYSTATION_TEST_LOG") != "" {
+		return slog.New(slog.NewTextHandler(os.Stderr, nil))
+	}
+	return slog.New(slog.DiscardHandler)
+}
+
+// startNode opens the store and runs registry and service until stop.
+func startNode(t testing.TB, jc jet.Config, change func(*Config)) *node {
+	t.Helper()
+	ctx := t.Context()
+	jc.Logger = testLogger()
+	conn, err := jet.Open(ctx, jc)
+	if err != nil {
+		t.Fatal(err)
+	}
+	kv, err := conn.KV(ctx, jet.KVSpec{Bucket: "ws_registry"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	n := &node{t: t, conn: conn}
+	n.reg, err = registry.New(registry.Config{KV: kv, Logger: testLogger(), Place: func(q *registry.Queue) uint32 { return n.svc.Place(q) }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	cfg := Config{Conn: conn, Registry: n.reg, Node: "one", Logger: testLogger(), Lease: time.Second}
+	if change != nil {
+		change(&cfg)
+	}
+	if n.svc, err = New(cfg); err != nil {
+		t.Fatal(err)
+	}
+	runCtx, cancel := context.WithCancel(context.Background())
+	regCtx, regCancel := context.WithCancel(context.Background())
+	var wg sync.WaitGroup
+	var svcErr, regErr error
+	wg.Go(func() { regErr = n.reg.Run(regCtx) })
+	select {
+	case <-n.reg.Ready():
+	case <-time.After(20 * time.Second):
+		t.Fatal("the registry is not ready")
+	}
+	svcDone := make(chan struct{})
+	go func() {
+		defer close(svcDone)
+		svcErr = n.svc.Run(runCtx)
+	}()
+	n.stop = func() error {
+		if n.stopped.Swap(true) {
+			return nil
+		}
+		cancel()
+		<-svcDone
+		regCancel()
+		wg.Wait()
+		return errors.Join(svcErr, regErr, conn.Close())
+	}
+	t.Cleanup(func() {
+		if err := n.stop(); err != nil {
+			t.Errorf("stop: %v", err)
+		}
+	})
+	select {
+	case <-n.svc.Ready():
+	case <-svcDone:
+		t.Fatalf("the service ended: %v", svcErr)
+	case <-time.After(20 * time.Second):
+		t.Fatal("the service is not ready")
+	}
+	return n
+}
+
+func (n *node) queue(name string, change func(*registry.Queue)) *registry.Queue {
+	n.t.Helper()
+	q := registry.Queue{
+		Account: "000000000000", Region: "us-east-1", Name: name, VisibilitySeconds: 30,
+		RetentionSeconds: 345600, MaxMessageSize: 1 << 20,
+	}
+	if change != nil {
+		change(&q)
+	}
+	got, _, err := n.reg.CreateQueue(n.t.Context(), q, func(*registry.Queue) bool { return true })
+	if err != nil {
+		n.t.Fatal(err)
+	}
+	return got
+}
+
+func fifo(q *registry.Queue) { q.FIFO = true }
+
+func deadLetterTo(dlq *registry.Queue, max int) func(*registry.Queue) {
+	return func(q *registry.Queue) {
+		q.FIFO = dlq.FIFO
+		q.Redrive = &registry.Redrive{TargetARN: dlq.ARN(), MaxReceives: max}
+	}
+}
+
+func message(body string) Message {
+	return Message{ID: NewID(), Body: body, BodyMD5: md5.Sum([]byte(body)), Delay: -1}
+}
+
+func fifoMessage(group, dedup, body string) Message {
+	m := message(body)
+	m.GroupID, m.DedupID = group, dedup
+	return m
+}
+
+func (n *node) send(q *registry.Queue, msgs ...Message) []SendResult {
+	n.t.Helper()
+	res, err := n.svc.Send(n.t.Context(), q, msgs)
+	if err != nil {
+		n.t.Fatal(err)
+	}
+	return res
+}
+
+func (n *node) receive(q *registry.Queue, opts ReceiveOptions) []Received {
+	n.t.Helper()
+	got, err := n.svc.Receive(n.t.Context(), q, opts)
+	if err != nil {
+		n.t.Fatal(err)
+	}
+	return got
+}
+
+func (n *node) delete(q *registry.Queue, receipts ...string) {
+	n.t.Helper()
+	errs, err := n.svc.Delete(n.t.Context(), q, receipts)
+	if err := errors.Join(append(errs, err)...); err != nil {
+		n.t.Fatal(err)
+	}
+}
+
+func (n *node) counts(q *registry.Queue) Counts {
+	n.t.Helper()
+	c, err := n.svc.Counts(n.t.Context(), q)
+	if err != nil {
+		n.t.Fatal(err)
+	}
+	return c
+}
+
+func (n *node) wantCounts(q *registry.Queue, visible, inFlight, delayed int) {
+	n.t.Helper()
+	c := n.counts(q)
+	if c.Visible != visible || c.InFlight != inFlight || c.Delayed != delayed {
+		n.t.Fatalf("%s has %d visible, %d in flight, %d delayed; want %d, %d, %d",
+			q.Name, c.Visible, c.InFlight, c.Delayed, visible, inFlight, delayed)
+	}
+}
+
+var one = ReceiveOptions{Max: 1, Visibility: -1}
+var ten = ReceiveOptions{Max: 10, Visibility: -1}
+
+func TestSendReceiveDelete(t *testing.T) {
+	t.Parallel()
+	n := startNode(t, jet.Config{Dir: t.TempDir()}, nil)
+	q := n.queue("orders", nil)
+	m := message("hello")
+	m.Attributes = []Attribute{{Name: "a", Type: "String", Value: "x"}, {Name: "b", Type: "Binary", Binary: []byte{0, 1}}}
+	m.SenderID, m.TraceHeader, m.GroupID = "me", "Root=1", "tenant"
+	res := n.send(q, m)
+	if res[0].ID != m.ID || res[0].Sequence != 0 {
+		t.Fatalf("sent as %v", res[0])
+	}
+	n.wantCounts(q, 1, 0, 0)
+	got := n.receive(q, ten)
+	if len(got) != 1 {
+		t.Fatalf("received %d messages", len(got))
+	}
+	r := got[0]
+	if r.Sent == 0 || r.FirstReceived < r.Sent || r.Receives != 1 {
+		t.Errorf("stamps: %+v", r)
+	}
+	r.Sent, r.Delay = 0, -1
+	if fmt.Sprint(r.Message) != fmt.Sprint(m) {
+		t.Errorf("received %v, sent %v", r.Message, m)
+	}
+	n.wantCounts(q, 0, 1, 0)
+	if more := n.receive(q, ten); len(more) != 0 {
+		t.Fatalf("a message in flight was received again")
+	}
+	n.delete(q, r.Receipt)
+	n.wantCounts(q, 0, 0, 0)
+	n.delete(q, r.Receipt) // twice is no error
+}
+
+func TestEverythingComesBackAfterARestart(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	c := &clock{}
+	n := startNode(t, jet.Config{Dir: dir}, func(cfg *Config) { cfg.Now = c.now })
+	dlq := n.queue("dead.fifo", fifo)
+	q := n.queue("orders.fifo", deadLetterTo(dlq, 2))
+	std := n.queue("plain", nil)
+	first := n.send(q, fifoMessage("g", "d1", "1"), fifoMessage("g", "d2", "2"), fifoMessage("h", "d3", "3"))
+	got := n.receive(q, one)
+	if len(got) != 1 || got[0].Body != "1" {
+		t.Fatalf("received %v", got)
+	}
+	delayed := message("later")
+	delayed.Delay = 60
+	n.send(std, delayed, message("a"), message("b"))
+	b := n.receive(std, ReceiveOptions{Max: 1, Visibility: 0})
+	if err := n.stop(); err != nil {
+		t.Fatal(err)
+	}
+
+	n = startNode(t, jet.Config{Dir: dir}, func(cfg *Config) { cfg.Now = c.now })
+	q, _ = n.reg.Queue(q.Account, q.Region, q.Name)
+	dlq, _ = n.reg.Queue(dlq.Account, dlq.Region, dlq.Name)
+	std, _ = n.reg.Queue(std.Account, std.Region, std.Name)
+	n.wantCounts(q, 2, 1, 0)
+	n.wantCounts(std, 2, 0, 1)
+	again := n.send(q, fifoMessage("g", "d1", "other"))
+	if again[0] != first[0] {
+		t.Errorf("the duplicate was sent as %v, the first as %v", again[0], first[0])
+	}
+	if more := n.receive(q, ten); len(more) != 1 || more[0].Body != "3" {
+		t.Fatalf("group g is not closed: %v", more)
+	}
+	n.delete(q, got[0].Receipt)
+	more := n.receive(q, one)
+	if len(more) != 1 || more[0].Body != "2" || more[0].Sequence != first[1].Sequence {
+		t.Fatalf("received %v", more)
+	}
+	for range 2 {
+		if r := n.receive(std, ReceiveOptions{Max: 1, Visibility: 0}); len(r) == 1 && r[0].ID == b[0].ID && r[0].Receives != 2 {
+			t.Errorf("received %d times, want 2", r[0].Receives)
+		}
+	}
+	// The second of g is received twice in vain and goes to the DLQ.
+	c.advance(31 * time.Second)
+	if r := n.receive(q, ReceiveOptions{Max: 10, Visibility: 1}); len(r) != 2 || r[0].Receives != 2 {
+		t.Fatalf("received %v", r)
+	}
+	c.advance(2 * time.Second)
+	n.wantCounts(q, 0, 0, 0)
+	n.wantCounts(dlq, 2, 0, 0)
+	d := n.receive(dlq, ten)
+	if len(d) != 2 || d[0].DeadLetterSource != q.ARN() || d[0].Receives != 1 {
+		t.Fatalf("dead letters: %+v", d)
+	}
+}
+
+func TestLongPollWakes(t *testing.T) {
+	t.Parallel()
+	n := startNode(t, jet.Config{Dir: t.TempDir()}, nil)
+	q := n.queue("poll", nil)
+	wait := ReceiveOptions{Max: 10, Visibility: -1, Wait: 20 * time.Second}
+	results := make(chan []Received, 1)
+	poll := func() {
+		got, err := n.svc.Receive(t.Context(), q, wait)
+		if err != nil {
+			t.Error(err)
+		}
+		results <- got
+	}
+	waiting := func() {
+		for n.svc.local(0).waiting.Load() == 0 {
+			time.Sleep(time.Millisecond)
+		}
+	}
+	cases := []struct {
+		name    string
+		prepare func()
+		wake    func()
+	}{
+		{"send", nil, func() { n.send(q, message("x")) }},
+		{"delay", nil, func() {
+			m := message("x")
+			m.Delay = 1
+			n.send(q, m)
+		}},
+		{"visibility expiry", func() {
+			n.send(q, message("x"))
+			n.receive(q, ReceiveOptions{Max: 1, Visibility: 1})
+		}, func() {}},
+	}
+	for _, c := range cases {
+		if c.prepare != nil {
+			c.prepare()
+		}
+		go poll()
+		waiting()
+		c.wake()
+		got := <-results
+		if len(got) != 1 {
+			t.Fatalf("%s: received %d", c.name, len(got))
+		}
+		n.delete(q, got[0].Receipt)
+	}
+	got := n.receive(q, ReceiveOptions{Max: 1, Visibility: -1, Wait: 50 * time.Millisecond})
+	if len(got) != 0 {
+		t.Fatalf("received %v from an empty queue", got)
+	}
+}
+
+func TestClientThatGoesAwaySwallowsNothing(t *testing.T) {
+	t.Parallel()
+	n := startNode(t, jet.Config{Dir: t.TempDir()}, nil)
+	q := n.queue("gone", nil)
+	for i := range 50 {
+		ctx, cancel := context.WithCancel(t.Context())
+		done := make(chan []Received, 1)
+		go func() {
+			got, _ := n.svc.Receive(ctx, q, ReceiveOptions{Max: 1, Visibility: -1, Wait: 20 * time.Second})
+			done <- got
+		}()
+		for n.svc.local(0).waiting.Load() == 0 {
+			time.Sleep(time.Millisecond)
+		}
+		go cancel()
+		n.send(q, message(fmt.Sprint(i)))
+		got := <-done
+		if len(got) == 0 {
+			got = n.receive(q, ReceiveOptions{Max: 1, Visibility: -1, Wait: 5 * time.Second})
+		}
+		if len(got) != 1 || got[0].Body != fmt.Sprint(i) {
+			t.Fatalf("round %d: received %v", i, got)
+		}
+		n.delete(q, got[0].Receipt)
+		cancel()
+	}
+}
+
+func TestDeleteQueueDropsItsMessages(t *testing.T) {
+	t.Parallel()
+	n := startNode(t, jet.Config{Dir: t.TempDir()}, nil)
+	q := n.queue("q", nil)
+	n.send(q, message("x"))
+	if err := n.reg.DeleteQueue(t.Context(), q.Account, q.Region, q.Name); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := n.svc.Send(t.Context(), q, []Message{message("y")}); !errors.Is(err, ErrQueueGone) {
+		t.Fatalf("send to a deleted queue: %v", err)
+	}
+	q = n.queue("q", nil)
+	n.wantCounts(q, 0, 0, 0)
+}
+
+func TestPurge(t *testing.T) {
+	t.Parallel()
+	n := startNode(t, jet.Config{Dir: t.TempDir()}, nil)
+	q := n.queue("q", nil)
+	n.send(q, message("x"), message("y"))
+	n.receive(q, one)
+	if err := n.svc.Purge(t.Context(), q); err != nil {
+		t.Fatal(err)
+	}
+	n.wantCounts(q, 0, 0, 0)
+	if err := n.svc.Purge(t.Context(), q); !errors.Is(err, ErrPurgeInProgress) {
+		t.Fatalf("second purge: %v", err)
+	}
+	n.send(q, message("z"))
+	n.wantCounts(q, 1, 0, 0)
+}
+
+func TestReceipts(t *testing.T) {
+	t.Parallel()
+	n := startNode(t, jet.Config{Dir: t.TempDir()}, nil)
+	q, other := n.queue("q", nil), n.queue("other", nil)
+	n.send(q, message("x"))
+	first := n.receive(q, ReceiveOptions{Max: 1, Visibility: 0})[0].Receipt
+	second := n.receive(q, one)[0].Receipt
+	for _, bad := range []string{"", "x", first[:len(first)-1], "A" + first[1:], first[:len(first)-2] + "AA"} {
+		errs, err := n.svc.Delete(t.Context(), q, []string{bad})
+		if err != nil || !errors.Is(errs[0], ErrReceiptInvalid) {
+			t.Errorf("receipt %q: %v, %v", bad, errs, err)
+		}
+	}
+	errs, err := n.svc.Delete(t.Context(), other, []string{second})
+	if err != nil || !errors.Is(errs[0], ErrReceiptInvalid) {
+		t.Errorf("receipt of another queue: %v, %v", errs, err)
+	}
+	n.delete(q, first) // an old one: no error, no effect
+	n.wantCounts(q, 0, 1, 0)
+	errs, err = n.svc.ChangeVisibility(t.Context(), q, []VisibilityChange{{first, 10}, {second, 43201}, {second, 0}, {second, 5}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := []error{ErrNotInFlight, ErrVisibilityTotal, nil, ErrNotInFlight}
+	for i := range want {
+		if !errors.Is(errs[i], want[i]) {
+			t.Errorf("change %d: %v, want %v", i, errs[i], want[i])
+		}
+	}
+	n.wantCounts(q, 1, 0, 0)
+	n.delete(q, second)
+	n.wantCounts(q, 0, 0, 0)
+}
+
+func TestMoveTask(t *testing.T) {
+	t.Parallel()
+	for _, partitions := range []uint32{1, 3} {
+		t.Run(fmt.Sprint(partitions, " partitions"), func(t *testing.T) {
+			t.Parallel()
+			c := &clock{}
+			n := startNode(t, jet.Config{Dir: t.TempDir()}, func(cfg *Config) { cfg.Count, cfg.Now = partitions, c.now })
+			dlq := n.queue("dead", nil)
+			// Not created with the policy: with three partitions it lies elsewhere.
+			q := n.queue("orders", nil)
+			if partitions > 1 && q.Partition == dlq.Partition {
+				t.Fatalf("both queues lie on partition %d", q.Partition)
+			}
+			q, err := n.reg.UpdateQueue(t.Context(), q.Account, q.Region, q.Name, func(q *registry.Queue) error {
+				deadLetterTo(dlq, 1)(q)
+				return nil
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+			const count = 25
+			for i := range count {
+				n.send(q, message(fmt.Sprint(i)))
+			}
+			for received := 0; received < count; {
+				received += len(n.receive(q, ReceiveOptions{Max: 10, Visibility: 5}))
+			}
+			c.advance(6 * time.Second)
+			n.wantCounts(q, 0, 0, 0)
+			eventually(t, "all dead letters arrive", func() bool { return n.counts(dlq).Visible == count })
+			task, err := n.svc.StartMove(t.Context(), dlq, "", 500)
+			if err != nil || task.ToMove != count {
+				t.Fatalf("start: %+v, %v", task, err)
+			}
+			eventually(t, "the task completes", func() bool {
+				list, err := n.svc.ListMoves(t.Context(), dlq, 10)
+				return err == nil && len(list) == 1 && list[0].Status == MoveCompleted && list[0].Moved == count
+			})
+			eventually(t, "all messages are back", func() bool { return n.counts(q).Visible == count })
+			n.wantCounts(dlq, 0, 0, 0)
+			seen := map[string]bool{}
+			for len(seen) < count {
+				for _, r := range n.receive(q, ten) {
+					if seen[r.Body] || r.DeadLetterSource != "" || r.Receives != 1 {
+						t.Fatalf("received %+v", r)
+					}
+					seen[r.Body] = true
+					n.delete(q, r.Receipt)
+				}
+			}
+			if _, err := n.svc.CancelMove(t.Context(), dlq, task.ID); !errors.Is(err, ErrMoveNotRunning) {
+				t.Errorf("cancel of an ended task: %v", err)
+			}
+			if _, err := n.svc.CancelMove(t.Context(), dlq, "none"); !errors.Is(err, ErrMoveNotFound) {
+				t.Errorf("cancel of no task: %v", err)
+			}
+		})
+	}
+}
+
+// eventually waits for what happens in the background.
+func eventually(t testing.TB, what string, ok func() bool) {
+	t.Helper()
+	deadline := time.Now().Add(20 * time.Second)
+	for !ok() {
+		if time.Now().After(deadline) {
+			t.Fatalf("not seen: %s", what)
+		}
+		time.Sleep(5 * time.Millisecond)
+	}
+}
