@@ -16,6 +16,9 @@ func entry(id, body string) sendEntry { return sendEntry{Id: &id, MessageBody: &
 
 func sendBatch(t *testing.T, url string, entries ...sendEntry) (*sqs.SendMessageBatchOutput, error) {
 	t.Helper()
+	if entries == nil {
+		entries = []sendEntry{} // the SDK refuses nil itself
+	}
 	return client(t).SendMessageBatch(bound(t), &sqs.SendMessageBatchInput{QueueUrl: &url, Entries: entries})
 }
 

@@ -25,8 +25,10 @@ import (
 
 func TestMain(m *testing.M) {
 	code := harness.Main(m)
-	if sharedData != "" {
-		_ = os.RemoveAll(sharedData)
+	for _, dir := range []string{sharedData, guardedData} {
+		if dir != "" {
+			_ = os.RemoveAll(dir)
+		}
 	}
 	os.Exit(code)
 }
