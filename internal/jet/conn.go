@@ -36,6 +36,7 @@ type Conn struct {
 	connected bool
 	cameUp    chan struct{} // closed while connected
 	listeners []func(up bool)
+	onDrops   map[*func()]struct{}
 	closed    bool
 	// events keeps calls of listeners in order.
 	events sync.Mutex
@@ -57,7 +58,8 @@ func Open(ctx context.Context, cfg Config) (*Conn, error) {
 		log: cfg.Logger.With(keyService, "jet"),
 		up:  make(map[*nats.Conn]bool),
 
-		cameUp: make(chan struct{}),
+		cameUp:  make(chan struct{}),
+		onDrops: make(map[*func()]struct{}),
 	}
 	if cfg.URL == "" {
 		if c.server, err = startEmbedded(cfg); err != nil {
@@ -240,13 +242,20 @@ func (c *Conn) changed(nc *nats.Conn, up bool) {
 	}
 	listeners := c.listeners
 	publisher := c.publisher
+	var onDrops []func()
+	if !up {
+		for fn := range c.onDrops {
+			onDrops = append(onDrops, *fn)
+		}
+		c.drops.Add(1)
+	}
 	c.mu.Unlock()
 
 	if publisher != nil && nc == publisher.nc {
 		publisher.setUp(up)
 	}
-	if !up {
-		c.drops.Add(1)
+	for _, fn := range onDrops {
+		fn()
 	}
 	if was == now {
 		return
@@ -266,6 +275,19 @@ func (c *Conn) Connected() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.connected
+}
+
+// onDrop has fn called whenever one of the connections is lost, until stop is
+// called. fn must not block.
+func (c *Conn) onDrop(fn func()) (stop func()) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.onDrops[&fn] = struct{}{}
+	return func() {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		delete(c.onDrops, &fn)
+	}
 }
 
 // waitUp waits until the log can be reached, AckTimeout at most.
