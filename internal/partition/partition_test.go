@@ -400,7 +400,7 @@ func TestReceipts(t *testing.T) {
 	n.send(q, message("x"))
 	first := n.receive(q, ReceiveOptions{Max: 1, Visibility: 0})[0].Receipt
 	second := n.receive(q, one)[0].Receipt
-	for _, bad := range []string{"", "x", first[:len(first)-1], "A" + first[1:], first[:len(first)-2] + "AA"} {
+	for _, bad := range []string{"", "x", first[:len(first)-1], "B" + first[1:], first[:20] + "--" + first[22:], first + "A"} {
 		errs, err := n.svc.Delete(t.Context(), q, []string{bad})
 		if err != nil || !errors.Is(errs[0], ErrReceiptInvalid) {
 			t.Errorf("receipt %q: %v, %v", bad, errs, err)

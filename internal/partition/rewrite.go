@@ -98,6 +98,11 @@ func (o *owner) rewriteRecord(st journal.Stored) (*journal.Commit, error) {
 		for i := range again {
 			o.replace(&again[i], pos, now)
 		}
+		for i := range again {
+			if again[i].dedup {
+				o.advance(again[i].qs, now) // reports the place before
+			}
+		}
 	}
 	for _, qs := range homes {
 		if err := o.writeHome(qs); err != nil {
@@ -202,7 +207,7 @@ func (o *owner) replace(it *rewritten, pos journal.Pos, now queue.Time) {
 		o.insert(it.qs, now, m)
 	}
 	if it.dedup {
-		it.orig.Append = pos.Append // the next Advance reports the place before
+		it.orig.Append = pos.Append
 		it.qs.m.Remember(it.id, it.orig)
 		o.j.Retain(pos.Append, dedupBytes)
 	}
