@@ -12,6 +12,7 @@ func (m *Machine) Advance(now Time) Changes {
 	m.wake(now, &c)
 	m.forget(now, &c)
 	m.forgetAttempts(now)
+	m.compact()
 	next, ok := m.Next()
 	c.More = ok && next <= now || len(m.remembered.replaced) > 0
 	return c

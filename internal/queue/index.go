@@ -86,6 +86,8 @@ func (x *index) link(i uint32) *uint32 {
 	return p
 }
 
+func (x *index) reset() { x.heads, x.count = pages{}, 0 }
+
 // mix spreads consecutive keys over the low bits.
 func mix(key uint64) uint64 {
 	h := key * 0x9E3779B97F4A7C15

@@ -249,12 +249,31 @@ func (m *Machine) Clear(before uint64) []Message {
 // ClearEach is Clear without gathering the messages: fn gets each one removed,
 // and must not call the machine.
 func (m *Machine) ClearEach(before uint64, fn func(Message)) {
+	if before >= m.nextKey {
+		m.Each(func(msg Message) bool { fn(msg); return true })
+		m.reset()
+		return
+	}
 	m.entries.each(func(i uint32, e *entry) bool {
 		if e.key < before {
 			fn(m.drop(i))
 		}
 		return true
 	})
+}
+
+// reset drops all messages at once.
+func (m *Machine) reset() {
+	m.entries, m.groups = slab[entry]{}, slab[group]{}
+	m.keys.reset()
+	m.names.reset()
+	m.timers.reset()
+	m.ages.reset()
+	m.ring, m.unsettled = groupList{}, groupList{}
+	m.visible, m.inFlight, m.delayed, m.bytes = 0, 0, 0, 0
+	m.attempts.items = slab[attempt]{}
+	m.attempts.ids.reset()
+	m.attempts.order.reset()
 }
 
 func (m *Machine) find(key uint64) uint32 {

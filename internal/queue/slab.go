@@ -13,7 +13,8 @@ type chunk[T any] struct {
 }
 
 // slab hands out items of one type by number. Numbers start at 1, so 0 is "none"
-// in every link; they are reused. Chunks that become empty are dropped.
+// in every link; they are reused. Chunks that become empty are dropped, but for
+// one at most.
 type slab[T any] struct {
 	chunks []*chunk[T]
 	holes  []uint32 // numbers of dropped chunks
@@ -60,11 +61,15 @@ func (s *slab[T]) free(i uint32) {
 		ch.prev, ch.next = 0, 0
 		s.chunks, s.holes, s.room = []*chunk[T]{ch}, nil, 1
 	case ch.prev != 0 || ch.next != 0:
-		// Another chunk has room: no need of this one.
-		s.unlink(c)
-		s.chunks[c] = nil
-		s.holes = append(s.holes, c)
+		s.release(c) // another chunk has room: no need of this one
 	}
+}
+
+// release drops an empty chunk.
+func (s *slab[T]) release(c uint32) {
+	s.unlink(c)
+	s.chunks[c] = nil
+	s.holes = append(s.holes, c)
 }
 
 func (s *slab[T]) grow() {

@@ -113,3 +113,5 @@ func (t *timeline) down(pos, i uint32) {
 	}
 	t.set(pos, i)
 }
+
+func (t *timeline) reset() { t.head, t.tail, t.heap = 0, 0, pages{} }

@@ -1,0 +1,217 @@
+package queue
+
+import (
+	"fmt"
+	"math/bits"
+)
+
+// verify checks everything that has to hold inside a machine between calls.
+func (m *Machine) verify() error {
+	if err := m.entries.verify(); err != nil {
+		return fmt.Errorf("entries: %w", err)
+	}
+	if err := m.groups.verify(); err != nil {
+		return fmt.Errorf("groups: %w", err)
+	}
+	if err := m.remembered.items.verify(); err != nil {
+		return fmt.Errorf("remembered: %w", err)
+	}
+	if err := m.attempts.items.verify(); err != nil {
+		return fmt.Errorf("attempts: %w", err)
+	}
+	hidden := m.inFlight + m.delayed
+	for _, err := range []error{
+		m.keys.verify("keys", m.entries.n), m.names.verify("names", m.groups.n),
+		m.remembered.ids.verify("ids", m.remembered.items.n), m.attempts.ids.verify("attempts", m.attempts.items.n),
+		m.timers.verify("timers", hidden), m.ages.verify("ages", m.entries.n),
+		m.remembered.order.verify("memories", m.remembered.items.n), m.attempts.order.verify("attempts", m.attempts.items.n),
+		m.verifyGroups(), m.verifyAttempts(),
+	} {
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (s *slab[T]) verify() error {
+	n, holes, room, empty := 0, 0, 0, 0
+	for _, ch := range s.chunks {
+		if ch == nil {
+			holes++
+			continue
+		}
+		n += bits.OnesCount32(ch.used)
+		if ch.used != ^uint32(0) {
+			room++
+		}
+		if ch.used == 0 {
+			empty++
+		}
+	}
+	for c := s.room; c != 0; c = s.chunks[c-1].next {
+		room--
+		if s.chunks[c-1].used == ^uint32(0) {
+			return fmt.Errorf("chunk %d is full and listed", c-1)
+		}
+	}
+	if empty > 1 {
+		return fmt.Errorf("%d chunks are empty", empty)
+	}
+	if n != s.n || holes != len(s.holes) || room != 0 {
+		return fmt.Errorf("counted %d of %d used, %d of %d holes, %d chunks with room not listed", n, s.n, holes, len(s.holes), room)
+	}
+	return nil
+}
+
+func (x *index) verify(name string, want int) error {
+	n := 0
+	for b := uint32(0); b < x.heads.n; b++ {
+		for i := *x.heads.at(b); i != 0; i = *x.next(i) {
+			n++
+			if x.bucket(x.hash(i)) != b {
+				return fmt.Errorf("%s: item %d is in the wrong bucket", name, i)
+			}
+		}
+	}
+	if n != want || n != int(x.count) {
+		return fmt.Errorf("%s: has %d items, counts %d, should have %d", name, n, x.count, want)
+	}
+	if x.heads.n > 8 && x.heads.n > 2*x.count+2 {
+		return fmt.Errorf("%s: %d buckets for %d items", name, x.heads.n, n)
+	}
+	return nil
+}
+
+func (t *timeline) verify(name string, want int) error {
+	n, prev := 0, uint32(0)
+	for i := t.head; i != 0; i = t.links(i).next {
+		n++
+		if t.links(i).prev != prev || prev != 0 && !t.less(prev, i) {
+			return fmt.Errorf("%s: list is out of order at item %d", name, i)
+		}
+		prev = i
+	}
+	if prev != t.tail {
+		return fmt.Errorf("%s: tail is wrong", name)
+	}
+	for k := uint32(0); k < t.heap.n; k++ {
+		n++
+		i := *t.heap.at(k)
+		if t.links(i).prev != k|inHeap {
+			return fmt.Errorf("%s: item %d does not know its position", name, i)
+		}
+		if k > 0 && t.less(i, *t.heap.at((k - 1) / 4)) {
+			return fmt.Errorf("%s: heap is out of order at %d", name, k)
+		}
+	}
+	if n != want {
+		return fmt.Errorf("%s: has %d items, should have %d", name, n, want)
+	}
+	return nil
+}
+
+func (m *Machine) verifyGroups() (err error) {
+	type tally struct{ count, inFlight, waiting uint32 }
+	tallies := map[uint32]tally{}
+	var visibles, delays, flying int
+	m.entries.each(func(i uint32, e *entry) bool {
+		t := tallies[e.group]
+		t.count++
+		switch {
+		case e.state == visible:
+			visibles++
+			t.waiting++
+		case e.state == delayed:
+			delays++
+			if m.cfg.FIFO {
+				t.waiting++
+			}
+		case e.state == inFlight:
+			flying++
+			t.inFlight++
+		default:
+			err = fmt.Errorf("message %d has no state", e.key)
+		}
+		if e.state != inFlight && e.attempt != 0 {
+			err = fmt.Errorf("message %d is of an attempt but not in flight", e.key)
+		}
+		tallies[e.group] = t
+		return true
+	})
+	if err != nil {
+		return err
+	}
+	if visibles != m.visible || delays != m.delayed || flying != m.inFlight {
+		return fmt.Errorf("counts are wrong")
+	}
+	rings, unsettled := 0, 0
+	m.groups.each(func(g uint32, gr *group) bool {
+		t := tallies[g]
+		waiting, prev := uint32(0), uint32(0)
+		for i := gr.head; i != 0; i = m.entries.at(i).line.next {
+			e := m.entries.at(i)
+			if e.group != g || e.late || e.line.prev != prev || m.cfg.FIFO && prev != 0 && m.entries.at(prev).key >= e.key {
+				err = fmt.Errorf("group %q: line is wrong at message %d", gr.name, e.key)
+			}
+			prev = i
+			waiting++
+		}
+		if prev != gr.tail {
+			err = fmt.Errorf("group %q: tail is wrong", gr.name)
+		}
+		for i := gr.late; i != 0; i = m.entries.at(i).line.next {
+			if !m.entries.at(i).late {
+				err = fmt.Errorf("group %q: late list is wrong", gr.name)
+			}
+			waiting++
+		}
+		if t.count != gr.count || t.count == 0 || t.inFlight != gr.inFlight || t.waiting != waiting {
+			err = fmt.Errorf("group %q: counts %d %d %d, has %+v", gr.name, gr.count, gr.inFlight, waiting, t)
+		}
+		open := gr.head != 0 && gr.late == 0 && (!m.cfg.FIFO || gr.inFlight == 0 && m.entries.at(gr.head).state == visible)
+		if open != (gr.where == inRing) || (gr.late != 0) != (gr.where == inUnsettled) {
+			err = fmt.Errorf("group %q is in the wrong list", gr.name)
+		}
+		switch gr.where {
+		case inRing:
+			rings++
+		case inUnsettled:
+			unsettled++
+		}
+		return true
+	})
+	if err == nil && (rings != m.ring.n || unsettled != m.unsettled.n || len(tallies) != m.groups.n) {
+		err = fmt.Errorf("lists of groups are wrong")
+	}
+	for g := m.ring.head; g != 0; g = m.groups.at(g).ring.next {
+		rings--
+	}
+	if err == nil && rings != 0 {
+		err = fmt.Errorf("ring is broken")
+	}
+	return err
+}
+
+func (m *Machine) verifyAttempts() (err error) {
+	held := 0
+	m.attempts.items.each(func(a uint32, at *attempt) bool {
+		for _, i := range at.messages[:at.n] {
+			held++
+			if m.entries.at(i).attempt != a {
+				err = fmt.Errorf("attempt does not hold its message")
+			}
+		}
+		return true
+	})
+	m.entries.each(func(_ uint32, e *entry) bool {
+		if e.attempt != 0 {
+			held--
+		}
+		return true
+	})
+	if err == nil && held != 0 {
+		err = fmt.Errorf("messages point at attempts that are gone")
+	}
+	return err
+}

@@ -1,0 +1,528 @@
+package queue
+
+import (
+	"bytes"
+	"cmp"
+	"flag"
+	"fmt"
+	"os"
+	"reflect"
+	"slices"
+	"testing"
+
+	"pgregory.net/rapid"
+)
+
+// TestMain asks for thousands of runs of every property, unless told otherwise.
+func TestMain(m *testing.M) {
+	flag.Parse()
+	asked := false
+	flag.Visit(func(f *flag.Flag) { asked = asked || f.Name == "rapid.checks" })
+	if !asked {
+		checks := "3000"
+		if testing.Short() {
+			checks = "300"
+		}
+		if err := flag.Set("rapid.checks", checks); err != nil {
+			panic(err)
+		}
+	}
+	os.Exit(m.Run())
+}
+
+func TestStandardAgreesWithModel(t *testing.T) {
+	t.Parallel()
+	rapid.Check(t, func(t *rapid.T) { runPair(t, false) })
+}
+
+func TestFIFOAgreesWithModel(t *testing.T) {
+	t.Parallel()
+	rapid.Check(t, func(t *rapid.T) { runPair(t, true) })
+}
+
+func FuzzStandard(f *testing.F) {
+	f.Add(bytes.Repeat([]byte{1, 0, 0, 0, 0, 0, 0, 0}, 64))
+	f.Fuzz(rapid.MakeFuzz(func(t *rapid.T) { runPair(t, false) }))
+}
+
+func FuzzFIFO(f *testing.F) {
+	f.Add(bytes.Repeat([]byte{1, 0, 0, 0, 0, 0, 0, 0}, 64))
+	f.Fuzz(rapid.MakeFuzz(func(t *rapid.T) { runPair(t, true) }))
+}
+
+// pair drives a Machine and the model with the same calls and keeps the facts
+// that an owner would write into its journal.
+type pair struct {
+	t         *rapid.T
+	m         *Machine
+	o         *model
+	now       Time
+	facts     []func(now Time, m *Machine)
+	times     []Time
+	sent      []uint64 // every key ever used
+	gaps      []uint64 // keys left out, for messages that come late
+	remembers int
+	forgotten int
+}
+
+func runPair(t *rapid.T, fifo bool) {
+	p := &pair{t: t, now: 1_000_000}
+	cfg := drawConfig(t, fifo)
+	p.m, p.o = New(cfg), newModel(cfg)
+	p.o.cfg.FIFO = fifo
+	weighted := map[string]func(*rapid.T){"": p.compare}
+	for _, a := range []struct {
+		name   string
+		weight int
+		do     func()
+	}{
+		{"send", 4, p.send}, {"flood", 1, p.flood}, {"late", 1, p.late}, {"receive", 5, p.receive},
+		{"delete", 3, p.delete}, {"hide", 3, p.changeVisibility}, {"wait", 3, p.wait}, {"remember", 1, p.remember},
+		{"rewrite", 1, p.rewrite}, {"remove", 1, p.remove}, {"configure", 1, p.configure}, {"clear", 1, p.clear},
+		{"restore", 1, p.restore},
+	} {
+		for k := range a.weight {
+			weighted[fmt.Sprint(a.name, k)] = func(t *rapid.T) { p.t = t; a.do() }
+		}
+	}
+	t.Repeat(weighted)
+	p.replay()
+}
+
+func drawConfig(t *rapid.T, fifo bool) Config {
+	return Config{
+		FIFO:        fifo,
+		MaxReceives: rapid.SampledFrom([]int{0, 0, 1, 2, 3, 5}).Draw(t, "maxReceives"),
+		Retention:   rapid.SampledFrom([]int64{0, 60_000, 10_000, 100_000}).Draw(t, "retention"),
+		MaxInFlight: rapid.SampledFrom([]int{0, 0, 1, 5, 15}).Draw(t, "maxInFlight"),
+	}
+}
+
+func (p *pair) draw(name string, values ...int64) Time {
+	return Time(rapid.SampledFrom(values).Draw(p.t, name))
+}
+
+func (p *pair) fact(fn func(now Time, m *Machine)) {
+	p.facts = append(p.facts, fn)
+	p.times = append(p.times, p.now)
+}
+
+func (p *pair) removed(msgs []Message) {
+	for _, msg := range msgs {
+		p.fact(func(_ Time, m *Machine) { m.Remove(msg.Key) })
+	}
+}
+
+func (p *pair) same(what string, got, want any) {
+	a, ok := got.([]Message)
+	if b, _ := want.([]Message); ok {
+		for k := range min(len(a), len(b)) {
+			if a[k] != b[k] {
+				p.t.Fatalf("%s at %d: %d of %d\ngot  %+v\nwant %+v", what, p.now, k, len(a), a[k], b[k])
+			}
+		}
+	}
+	if !reflect.DeepEqual(got, want) {
+		p.t.Fatalf("%s at %d:\ngot  %+v\nwant %+v", what, p.now, got, want)
+	}
+}
+
+// advance is what an owner does before every other call.
+func (p *pair) advance() {
+	var got Changes
+	for more := true; more; {
+		c := p.m.Advance(p.now)
+		got.Expired = append(got.Expired, c.Expired...)
+		got.Dead = append(got.Dead, c.Dead...)
+		got.Forgotten = append(got.Forgotten, c.Forgotten...)
+		more = c.More
+	}
+	want := p.o.Advance(p.now)
+	p.same("expired", got.Expired, want.Expired)
+	p.same("dead", got.Dead, want.Dead)
+	order := func(a, b Original) int {
+		return cmp.Or(cmp.Compare(a.Expires, b.Expires), cmp.Compare(a.Key, b.Key), cmp.Compare(a.Append, b.Append))
+	}
+	slices.SortFunc(got.Forgotten, order)
+	slices.SortFunc(want.Forgotten, order)
+	p.same("forgotten", got.Forgotten, want.Forgotten)
+	p.forgotten += len(got.Forgotten)
+	p.removed(got.Expired)
+	p.removed(got.Dead)
+	if err := p.m.verify(); err != nil {
+		p.t.Fatal(err)
+	}
+	p.settled()
+}
+
+// settled lets the machine sort what came out of order, which costs a group its
+// turn but must not change anything else.
+func (p *pair) settled() {
+	if p.m.unsettled.n > 0 {
+		p.m.settle()
+		p.turns()
+	}
+}
+
+// turns takes the order of turns over into the model, where it is not defined.
+func (p *pair) turns() {
+	var ring []string
+	for g := p.m.ring.head; g != 0; g = p.m.groups.at(g).ring.next {
+		ring = append(ring, p.m.groups.at(g).name)
+	}
+	p.same("open groups", slices.Sorted(slices.Values(ring)), slices.Sorted(slices.Values(p.o.ring)))
+	p.o.ring = ring
+}
+
+func (p *pair) wait() {
+	p.now += p.draw("wait", 1, 400, 1000, 5000, 5000, 30_000)
+	if next, ok := p.m.Next(); ok && next > p.now && rapid.Bool().Draw(p.t, "until next") {
+		p.now = next
+	}
+	p.advance()
+}
+
+func (p *pair) insert(key uint64, group int) {
+	msg := Message{
+		Key: key, Append: key * 10, Offset: uint32(key), Len: uint32(key % 7), Source: uint32(key % 3),
+		Sent:  p.now - p.draw("moved", 0, 0, 0, 0, 3000, 9000, -2000),
+		Group: []string{"", "a", "b", "c", "d", "e", "f", "g"}[group],
+	}
+	switch p.draw("kind", 0, 0, 0, 0, 1, 2) {
+	case 1:
+		msg.VisibleAt = p.now + p.draw("delay", 1, 1000, 5000, 20_000)
+	case 2: // moved with its count
+		msg.Receives, msg.FirstReceived, msg.LastReceived = 2, p.now-500, p.now-400
+	}
+	p.advance()
+	p.m.Insert(p.now, msg)
+	p.o.Insert(p.now, msg)
+	p.fact(func(now Time, m *Machine) { m.Insert(now, msg) })
+	p.sent = append(p.sent, key)
+}
+
+func (p *pair) send() { p.insert(p.m.NextKey(), rapid.IntRange(0, 7).Draw(p.t, "group")) }
+
+// flood sends many to one group, beyond what a search nearby would find.
+func (p *pair) flood() {
+	group := rapid.IntRange(0, 2).Draw(p.t, "group")
+	for range rapid.IntRange(5, 60).Draw(p.t, "n") {
+		key := p.m.NextKey()
+		if rapid.IntRange(0, 3).Draw(p.t, "gap") == 0 {
+			p.gaps = append(p.gaps, key)
+			key++
+		}
+		p.insert(key, group)
+	}
+}
+
+// late inserts keys that were passed over, as a replay may.
+func (p *pair) late() {
+	group := rapid.IntRange(0, 2).Draw(p.t, "group")
+	for k := rapid.IntRange(1, 20).Draw(p.t, "n"); k > 0 && len(p.gaps) > 0; k-- {
+		at := rapid.IntRange(0, len(p.gaps)-1).Draw(p.t, "gap")
+		key := p.gaps[at]
+		p.gaps = slices.Delete(p.gaps, at, at+1)
+		p.insert(key, group)
+	}
+}
+
+func (p *pair) receive() {
+	p.advance()
+	a := ReceiveArgs{
+		Max:       rapid.IntRange(0, 11).Draw(p.t, "max"),
+		HideUntil: p.now + p.draw("visibility", 0, 1, 1000, 5000, 5000, 30_000),
+	}
+	if rapid.Bool().Draw(p.t, "attempt") {
+		a.Attempt = &DedupID{byte(rapid.IntRange(1, 3).Draw(p.t, "id"))}
+		a.AttemptExpires = p.now + p.draw("life", 300, 8000, 8000)
+	}
+	got, dead, err := p.m.Receive(p.now, a)
+	wantGot, wantDead, wantErr := p.o.Receive(p.now, a)
+	p.same("received", got, wantGot)
+	p.same("dead", dead, wantDead)
+	p.same("error", err, wantErr)
+	p.removed(dead)
+	if len(got) == 0 {
+		return
+	}
+	var keys []uint64
+	for _, msg := range got {
+		keys = append(keys, msg.Key)
+		p.fact(func(now Time, m *Machine) {
+			m.ApplyReceive(now, msg.Key, msg.Receives, msg.FirstReceived, msg.LastReceived, a.HideUntil)
+		})
+	}
+	if a.Attempt != nil && p.o.cfg.FIFO {
+		p.fact(func(now Time, m *Machine) { m.ApplyAttempt(now, *a.Attempt, a.AttemptExpires, keys) })
+	}
+}
+
+// handle draws a message, mostly one in flight, and the number of a receive.
+func (p *pair) handle() (key uint64, receive uint32) {
+	var keys []uint64
+	for _, x := range p.o.messages {
+		if x.state == inFlight {
+			keys = append(keys, x.Key)
+		}
+	}
+	if len(keys) == 0 || rapid.IntRange(0, 4).Draw(p.t, "any") == 0 {
+		keys = append(p.sent, 1<<40)
+	}
+	key = rapid.SampledFrom(keys).Draw(p.t, "key")
+	if x := p.o.find(key); x != nil {
+		receive = x.Receives
+		if rapid.IntRange(0, 5).Draw(p.t, "stale") == 0 {
+			receive--
+		}
+	}
+	return key, receive
+}
+
+func (p *pair) delete() {
+	p.advance()
+	key, receive := p.handle()
+	got, err := p.m.Delete(p.now, key, receive)
+	want, wantErr := p.o.Delete(p.now, key, receive)
+	p.same("deleted", got, want)
+	p.same("error", err, wantErr)
+	if err == nil {
+		p.removed([]Message{got})
+	}
+}
+
+func (p *pair) changeVisibility() {
+	p.advance()
+	key, receive := p.handle()
+	until := p.now + p.draw("until", -1, 0, 0, 1, 1000, 5000, 60_000)
+	got, err := p.m.ChangeVisibility(p.now, key, receive, until)
+	want, wantErr := p.o.ChangeVisibility(p.now, key, receive, until)
+	p.same("changed", got, want)
+	p.same("error", err, wantErr)
+	if err == nil {
+		p.fact(func(now Time, m *Machine) { m.ApplyVisibility(now, key, until) })
+	}
+}
+
+func (p *pair) remember() {
+	p.advance()
+	id := DedupID{byte(rapid.IntRange(1, 5).Draw(p.t, "id"))}
+	got, ok := p.m.Duplicate(p.now, id)
+	want, wantOK := p.o.Duplicate(p.now, id)
+	p.same("original", got, want)
+	p.same("duplicate", ok, wantOK)
+	if ok && rapid.Bool().Draw(p.t, "leave") {
+		return
+	}
+	p.remembers++
+	original := Original{ID: [16]byte{id[0]}, Key: p.m.NextKey(), Append: uint64(p.remembers), Expires: p.now + p.draw("life", 1, 700, 3000, 3000)}
+	p.m.Remember(id, original)
+	p.o.Remember(id, original)
+	p.fact(func(_ Time, m *Machine) { m.Remember(id, original) })
+}
+
+func (p *pair) rewrite() {
+	p.advance()
+	for _, x := range p.o.messages {
+		if x.Key%3 != 0 {
+			continue
+		}
+		msg := x.Message
+		msg.Append, msg.Offset, msg.Len = msg.Append+1, msg.Offset+1, msg.Len+1
+		p.m.Insert(p.now, msg)
+		p.o.Insert(p.now, msg)
+		p.fact(func(now Time, m *Machine) { m.Insert(now, msg) })
+	}
+}
+
+func (p *pair) remove() {
+	p.advance()
+	key, _ := p.handle()
+	got, ok := p.m.Remove(key)
+	want, wantOK := p.o.Remove(key)
+	p.same("removed", got, want)
+	p.same("there", ok, wantOK)
+	p.fact(func(_ Time, m *Machine) { m.Remove(key) })
+}
+
+func (p *pair) configure() {
+	p.advance()
+	cfg := drawConfig(p.t, p.o.cfg.FIFO)
+	p.m.Configure(p.now, cfg)
+	p.o.cfg = cfg
+	p.advance()
+}
+
+func (p *pair) clear() {
+	p.advance()
+	before := p.m.NextKey()
+	if rapid.Bool().Draw(p.t, "part") {
+		before = rapid.Uint64Range(0, before).Draw(p.t, "before")
+	} else if rapid.IntRange(0, 3).Draw(p.t, "really") > 0 {
+		return
+	}
+	got, want := p.m.Clear(before), p.o.Clear(before)
+	byKey := func(a, b Message) int { return cmp.Compare(a.Key, b.Key) }
+	slices.SortFunc(got, byKey)
+	slices.SortFunc(want, byKey)
+	p.same("cleared", got, want)
+	p.settled()
+	p.turns() // groups open in the order in which messages were visited
+	p.fact(func(_ Time, m *Machine) { m.Clear(before) })
+}
+
+// compare looks at everything that can be asked.
+func (p *pair) compare(t *rapid.T) {
+	p.t = t
+	p.advance()
+	if err := p.m.verify(); err != nil {
+		t.Fatal(err)
+	}
+	p.same("next key", p.m.NextKey(), p.o.nextKey)
+	p.same("counts", p.m.Counts(), p.o.Counts())
+	p.same("available", p.m.Available(p.now), p.o.Available())
+	next, ok := p.m.Next()
+	wantNext, wantOK := p.o.Next()
+	p.same("next", next, wantNext)
+	p.same("has next", ok, wantOK)
+	oldest, ok := p.m.Oldest()
+	wantOldest, wantOK := p.o.Oldest()
+	p.same("oldest", oldest, wantOldest)
+	p.same("has oldest", ok, wantOK)
+	var peeked []Message
+	p.m.Peek(1<<20, func(msg Message) bool { peeked = append(peeked, msg); return true })
+	p.same("peeked", peeked, p.o.Peek())
+	n := 0
+	p.m.Each(func(msg Message) bool {
+		n++
+		x := p.o.find(msg.Key)
+		if x == nil {
+			t.Fatalf("message %d should be gone", msg.Key)
+		}
+		p.same("message", msg, x.Message)
+		got, ok := p.m.Get(msg.Key)
+		p.same("got", got, msg)
+		p.same("there", ok, true)
+		return true
+	})
+	p.same("messages", n, len(p.o.messages))
+	n = 0
+	p.m.EachAttempt(func(id DedupID, expires Time, keys []uint64) bool {
+		n++
+		for _, a := range p.o.attempts {
+			if a.id == id {
+				p.same("attempt's life", expires, a.expires)
+				p.same("attempt's keys", keys, a.keys)
+				return true
+			}
+		}
+		t.Fatalf("attempt %v should be gone", id)
+		return true
+	})
+	p.same("attempts", n, len(p.o.attempts))
+	p.same("each answer remembered is reported once", p.remembers, p.forgotten+len(p.o.memories)+len(p.o.replaced))
+	if err := p.m.verify(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// restore makes a machine from all that the live one tells, in any order, and
+// compares it.
+func (p *pair) restore() {
+	p.advance()
+	var msgs []Message
+	p.m.Each(func(msg Message) bool { msgs = append(msgs, msg); return true })
+	msgs = rapid.Permutation(msgs).Draw(p.t, "order")
+	c := New(p.m.cfg)
+	for _, msg := range msgs {
+		c.Insert(p.now, msg)
+	}
+	c.SetNextKey(p.m.NextKey())
+	p.m.EachRemembered(func(id DedupID, o Original) bool { c.Remember(id, o); return true })
+	p.m.EachAttempt(func(id DedupID, expires Time, keys []uint64) bool {
+		c.ApplyAttempt(p.now, id, expires, keys)
+		return true
+	})
+	p.equal("restored", c)
+}
+
+// replay repeats the facts, with the times at which they were written and with
+// the time of the replay, and compares.
+func (p *pair) replay() {
+	p.advance()
+	for _, live := range []bool{true, false} {
+		c := New(p.m.cfg)
+		for k, fact := range p.facts {
+			at := p.now
+			if live {
+				at = p.times[k]
+			}
+			fact(at, c)
+			if k%16 == 0 {
+				if err := c.verify(); err != nil {
+					p.t.Fatal(err)
+				}
+			}
+		}
+		p.equal("replayed", c)
+	}
+}
+
+// equal compares the live machine with one made from facts. Only the latter's
+// order of service may differ, and it may find dead letters earlier: what was
+// visible when MaxReceives was lowered is found by the next Receive live.
+func (p *pair) equal(what string, c *Machine) {
+	dead := map[uint64]bool{}
+	for more := true; more; {
+		ch := c.Advance(p.now)
+		if len(ch.Expired) > 0 {
+			p.t.Fatalf("%s: expired %+v", what, ch.Expired)
+		}
+		for _, msg := range ch.Dead {
+			dead[msg.Key] = true
+		}
+		more = ch.More
+	}
+	if err := c.verify(); err != nil {
+		p.t.Fatal(err)
+	}
+	lines := func(m *Machine) (all map[uint64]Message, open map[string][]uint64) {
+		all, open = map[uint64]Message{}, map[string][]uint64{}
+		m.Each(func(msg Message) bool { all[msg.Key] = msg; return true })
+		m.Peek(1<<20, func(msg Message) bool { open[msg.Group] = append(open[msg.Group], msg.Key); return true })
+		return all, open
+	}
+	live, liveOpen := lines(p.m)
+	made, madeOpen := lines(c)
+	for key := range dead {
+		if e := p.m.entries.at(p.m.find(key)); e.state != visible || !p.m.exhausted(e) {
+			p.t.Fatalf("%s: message %d should not be dead", what, key)
+		}
+		delete(live, key)
+	}
+	p.same(what, made, live)
+	if len(dead) == 0 {
+		if p.m.cfg.FIFO {
+			p.same(what+" order", madeOpen, liveOpen)
+		}
+		p.same(what+" available", c.Available(p.now), p.m.Available(p.now))
+	}
+	p.same(what+" next key", c.NextKey(), p.m.NextKey())
+	memories := func(m *Machine) map[DedupID]Original {
+		out := map[DedupID]Original{}
+		m.EachRemembered(func(id DedupID, o Original) bool { out[id] = o; return true })
+		return out
+	}
+	p.same(what+" answers", memories(c), memories(p.m))
+	attempts := func(m *Machine) map[DedupID][]uint64 {
+		out := map[DedupID][]uint64{}
+		m.EachAttempt(func(id DedupID, expires Time, keys []uint64) bool {
+			if expires > p.now {
+				out[id] = slices.Clone(keys)
+			}
+			return true
+		})
+		return out
+	}
+	p.same(what+" attempts", attempts(c), attempts(p.m))
+}
