@@ -28,6 +28,7 @@ type Conn struct {
 	maxPayload int
 	space      space
 	drops      atomic.Uint64 // how often a connection was lost
+	closing    sync.Once
 
 	publisher *publisher // set by Open, under mu
 
@@ -332,18 +333,20 @@ func (c *Conn) ListenURL() string {
 
 // Close ends outstanding appends with ErrUnavailable, closes the connections
 // and stops the embedded server. Everything acknowledged is on disk already.
-// Calling it again does nothing.
+// Calling it again does nothing but wait for the first call.
 func (c *Conn) Close() error {
+	c.closing.Do(c.close)
+	return nil
+}
+
+func (c *Conn) close() {
 	c.mu.Lock()
-	if c.closed {
-		c.mu.Unlock()
-		return nil
-	}
 	c.closed = true
+	publisher := c.publisher
 	c.mu.Unlock()
 
-	if c.publisher != nil {
-		c.publisher.close()
+	if publisher != nil {
+		publisher.close()
 	}
 	for _, nc := range []*nats.Conn{c.reads, c.writes} {
 		if nc != nil {
@@ -354,5 +357,4 @@ func (c *Conn) Close() error {
 		c.server.Shutdown()
 		c.server.WaitForShutdown()
 	}
-	return nil
 }

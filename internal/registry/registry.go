@@ -90,28 +90,28 @@ func (r *Registry) Run(ctx context.Context) error {
 	r.mu.Unlock()
 	defer close(r.stopped)
 
-	ctx, cancel := context.WithCancelCause(ctx)
-	defer cancel(nil)
-	err := r.cfg.KV.Watch(ctx, ">", func(e jet.KVEntry) {
-		if ctx.Err() != nil {
-			return // failed already: memory stays at the last good state
+	watching, cancel := context.WithCancel(ctx)
+	defer cancel()
+	var failed error
+	err := r.cfg.KV.Watch(watching, ">", func(e jet.KVEntry) {
+		if failed != nil {
+			return // memory stays at the last good state
 		}
-		if err := r.apply(e); err != nil {
-			cancel(err)
+		if failed = r.apply(e); failed != nil {
+			cancel()
 		}
 	}, func() {
-		if ctx.Err() == nil {
+		if failed == nil {
 			close(r.ready)
 		}
 	})
-	switch cause := context.Cause(ctx); {
-	case cause == nil:
-		return fmt.Errorf("registry: watch definitions: %w", err)
-	case errors.Is(cause, context.Canceled), errors.Is(cause, context.DeadlineExceeded):
+	switch {
+	case failed != nil:
+		return failed
+	case ctx.Err() != nil:
 		return nil
-	default:
-		return cause
 	}
+	return fmt.Errorf("registry: watch definitions: %w", err)
 }
 
 // apply brings one stored change into memory and tells the listeners.
