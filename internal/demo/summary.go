@@ -1,0 +1,68 @@
+package demo
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/waystation/waystation/examples/orders"
+)
+
+// summary prints the table of the steps and the balance.
+func (r *run) summary(b orders.Balance) {
+	t := r.tally
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	p := r.out.line
+	p("")
+	p("%-18s %8s %11s %7s %9s %10s %10s %10s", "step", "handled", "deliveries", "failed", "redriven", "p50", "p99", "slowest")
+	later := 0
+	for _, step := range orders.Steps {
+		s := t.steps[step]
+		later += s.later
+		p("%-18s %8d %11d %7d %9d %10s %10s %10s", step, s.handled, s.deliveries, s.failed, s.dead,
+			short(percentile(s.first, 0.50)), short(percentile(s.first, 0.99)), short(percentile(s.all, 1)))
+	}
+	p("From send to handled; p50 and p99 of messages that went well at once, slowest of all (retries, operator).")
+	p("")
+	p("All orders were submitted after %s and through after %s.", short(r.submitted), short(r.ended))
+	p("%d messages went through after failed tries; the payment provider was asked again %d times and charged nothing.",
+		later, r.shop.Payments.Repeats())
+	p("")
+	p("%s", balanceLine(b))
+}
+
+// balanceLine says in one line whether the balance is right.
+func balanceLine(b orders.Balance) string {
+	sign := "="
+	if b.Submitted != b.Fulfilled+b.Refused {
+		sign = "≠"
+	}
+	line := fmt.Sprintf("submitted %d %s fulfilled %d + refused %d, %s lost, %s charged twice",
+		b.Submitted, sign, b.Fulfilled, b.Refused, none(b.Lost), none(b.ChargedTwice))
+	if b.Unpaid > 0 {
+		line += fmt.Sprintf(", %d fulfilled without payment", b.Unpaid)
+	}
+	if b.ChargedInVain > 0 {
+		line += fmt.Sprintf(", %d charged in vain", b.ChargedInVain)
+	}
+	return line
+}
+
+func none(n int) string {
+	if n == 0 {
+		return "none"
+	}
+	return fmt.Sprint(n)
+}
+
+// short rounds to what a reader can use: 1.23 s, 45 ms, 0.8 ms.
+func short(d time.Duration) string {
+	switch {
+	case d >= time.Second:
+		return fmt.Sprintf("%.2f s", d.Seconds())
+	case d >= 10*time.Millisecond:
+		return fmt.Sprintf("%.0f ms", float64(d)/1e6)
+	default:
+		return fmt.Sprintf("%.1f ms", float64(d)/1e6)
+	}
+}
