@@ -15,47 +15,48 @@ import (
 // environment variable. Start from Default, then Validate.
 type Config struct {
 	// Listen is the address of the API. Port 0 takes a free one.
-	Listen string `yaml:"listen" group:"server" placeholder:"HOST:PORT" help:"Address of the API. Anything but loopback needs --keys."`
+	Listen string `yaml:"listen" name:"listen" group:"server" placeholder:"HOST:PORT" help:"Address of the API. Anything but loopback needs --keys."`
 	// Data is the folder that holds everything that must survive.
-	Data string `yaml:"data" group:"server" placeholder:"DIR" help:"Folder for the data. One process at a time."`
+	Data string `yaml:"data" name:"data" group:"server" placeholder:"DIR" help:"Folder for the data. One process at a time."`
 	// Account owns what is made with a key that names no account.
-	Account string `yaml:"account" group:"server" placeholder:"ID" help:"Default account, twelve digits."`
+	Account string `yaml:"account" name:"account" group:"server" placeholder:"ID" help:"Default account, twelve digits."`
 	// Keys is the file of access keys; empty is the open mode.
-	Keys string `yaml:"keys" group:"server" placeholder:"FILE" help:"File of access keys, secrets and policies. Without it any key is accepted."`
+	Keys string `yaml:"keys" name:"keys" group:"server" placeholder:"FILE" help:"File of access keys, secrets and policies. Without it any key is accepted."`
 	// Node names this process among others; empty makes one up.
-	Node string `yaml:"node" group:"server" placeholder:"NAME" help:"Name of this process, unique in a cluster. Default: the host's name and a random suffix."`
-	// Partitions is the number of journals, 1 to 256. It may grow, never shrink.
-	Partitions int `yaml:"partitions" group:"server" placeholder:"N" help:"Number of partitions (journals). It may grow later, never shrink."`
+	Node string `yaml:"node" name:"node" group:"server" placeholder:"NAME" help:"Name of this process, unique in a cluster. Default: the host's name and a random suffix."`
+	// Partitions is the least number of journals, 1 to 256: a larger number than
+	// there are adds some, a smaller one changes nothing.
+	Partitions int `yaml:"partitions" name:"partitions" group:"server" placeholder:"N" help:"Number of partitions (journals). A larger number adds some later, a smaller one changes nothing."`
 
 	// TLSCert and TLSKey turn the API to HTTPS; TLSClientCA demands client certificates.
-	TLSCert     string `yaml:"tls-cert" group:"tls" placeholder:"FILE" help:"Certificate (PEM) of the API: serves HTTPS."`
-	TLSKey      string `yaml:"tls-key" group:"tls" placeholder:"FILE" help:"Private key (PEM) of the certificate."`
-	TLSClientCA string `yaml:"tls-client-ca" group:"tls" placeholder:"FILE" help:"Only accept clients with a certificate of these CAs (PEM)."`
+	TLSCert     string `yaml:"tls-cert" name:"tls-cert" group:"tls" placeholder:"FILE" help:"Certificate (PEM) of the API: serves HTTPS."`
+	TLSKey      string `yaml:"tls-key" name:"tls-key" group:"tls" placeholder:"FILE" help:"Private key (PEM) of the certificate."`
+	TLSClientCA string `yaml:"tls-client-ca" name:"tls-client-ca" group:"tls" placeholder:"FILE" help:"Only accept clients with a certificate of these CAs (PEM)."`
 
 	// NATS is the URL of an external cluster; empty embeds a server in the process.
-	NATS       string `yaml:"nats" group:"nats" placeholder:"URL" help:"External NATS, comma separated. Without it a NATS server is embedded."`
-	NATSCreds  string `yaml:"nats-creds" group:"nats" placeholder:"FILE" help:"Credentials file for the external NATS."`
-	NATSCA     string `yaml:"nats-ca" group:"nats" placeholder:"FILE" help:"CAs (PEM) that the external NATS is checked against."`
-	NATSCert   string `yaml:"nats-cert" group:"nats" placeholder:"FILE" help:"Client certificate (PEM) for the external NATS."`
-	NATSKey    string `yaml:"nats-key" group:"nats" placeholder:"FILE" help:"Private key (PEM) of the client certificate."`
-	NATSListen string `yaml:"nats-listen" group:"nats" placeholder:"HOST:PORT" help:"Opens the embedded NATS to other clients. Closed by default."`
-	NATSPrefix string `yaml:"nats-prefix" group:"nats" placeholder:"NAME" help:"Prefix of streams, buckets and subjects: keeps installations on one NATS apart."`
-	Replicas   int    `yaml:"replicas" group:"nats" placeholder:"N" help:"Copies of every stream in the external NATS: 1, 3 or 5."`
+	NATS       string `yaml:"nats" name:"nats" group:"nats" placeholder:"URL" help:"External NATS, comma separated. Without it a NATS server is embedded."`
+	NATSCreds  string `yaml:"nats-creds" name:"nats-creds" group:"nats" placeholder:"FILE" help:"Credentials file for the external NATS."`
+	NATSCA     string `yaml:"nats-ca" name:"nats-ca" group:"nats" placeholder:"FILE" help:"CAs (PEM) that the external NATS is checked against."`
+	NATSCert   string `yaml:"nats-cert" name:"nats-cert" group:"nats" placeholder:"FILE" help:"Client certificate (PEM) for the external NATS."`
+	NATSKey    string `yaml:"nats-key" name:"nats-key" group:"nats" placeholder:"FILE" help:"Private key (PEM) of the client certificate."`
+	NATSListen string `yaml:"nats-listen" name:"nats-listen" group:"nats" placeholder:"HOST:PORT" help:"Opens the embedded NATS to other clients. Closed by default."`
+	NATSPrefix string `yaml:"nats-prefix" name:"nats-prefix" group:"nats" placeholder:"NAME" help:"Prefix of streams, buckets and subjects: keeps installations on one NATS apart."`
+	Replicas   int    `yaml:"replicas" name:"replicas" group:"nats" placeholder:"N" help:"Copies of every stream in the external NATS: 1, 3 or 5."`
 
 	// LogLevel is debug, info, warn or error; LogFormat text or json.
-	LogLevel  string `yaml:"log-level" group:"operations" placeholder:"LEVEL" help:"debug, info, warn or error."`
-	LogFormat string `yaml:"log-format" group:"operations" placeholder:"FORMAT" help:"text or json."`
+	LogLevel  string `yaml:"log-level" name:"log-level" group:"operations" placeholder:"LEVEL" help:"debug, info, warn or error."`
+	LogFormat string `yaml:"log-format" name:"log-format" group:"operations" placeholder:"FORMAT" help:"text or json."`
 	// MetricsListen moves /metrics and /status to an address of their own.
-	MetricsListen string `yaml:"metrics-listen" group:"operations" placeholder:"HOST:PORT" help:"Serves /metrics and /status on an address of their own; default: on the API's, for loopback only when the API is public."`
+	MetricsListen string `yaml:"metrics-listen" name:"metrics-listen" group:"operations" placeholder:"HOST:PORT" help:"Serves /metrics and /status on an address of their own; default: on the API's, for loopback only when the API is public."`
 	// MetricsQueues is how many queues get series of their own, 0 to 1,000,000.
-	MetricsQueues int `yaml:"metrics-queues" group:"operations" placeholder:"N" help:"Most queues that get metrics of their own; the rest is summed up."`
+	MetricsQueues int `yaml:"metrics-queues" name:"metrics-queues" group:"operations" placeholder:"N" help:"Most queues that get metrics of their own; the rest is summed up."`
 
 	// MaxConnections bounds open client connections; more wait to be accepted.
-	MaxConnections int `yaml:"max-connections" group:"limits" placeholder:"N" help:"Most client connections at a time; more wait."`
+	MaxConnections int `yaml:"max-connections" name:"max-connections" group:"limits" placeholder:"N" help:"Most client connections at a time; more wait."`
 	// CacheMiB is the memory for payloads of one partition, in MiB.
-	CacheMiB int `yaml:"cache-mib" group:"limits" placeholder:"MIB" help:"Memory for message bodies per partition, in MiB."`
+	CacheMiB int `yaml:"cache-mib" name:"cache-mib" group:"limits" placeholder:"MIB" help:"Memory for message bodies per partition, in MiB."`
 	// DrainTimeout bounds how long requests in flight may take once the server stops.
-	DrainTimeout time.Duration `yaml:"drain-timeout" group:"limits" placeholder:"DURATION" help:"Longest time to finish requests when stopping."`
+	DrainTimeout time.Duration `yaml:"drain-timeout" name:"drain-timeout" group:"limits" placeholder:"DURATION" help:"Longest time to finish requests when stopping."`
 }
 
 // Default returns the configuration that a server without any flag has.

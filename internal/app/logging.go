@@ -7,9 +7,11 @@ import (
 )
 
 const (
-	keyService = telemetry.KeyService
-	keyError   = telemetry.KeyError
-	keyAddress = telemetry.KeyAddress
+	keyService   = telemetry.KeyService
+	keyResource  = telemetry.KeyResource
+	keyAddress   = telemetry.KeyAddress
+	keyPartition = telemetry.KeyPartition
+	keyDuration  = telemetry.KeyDuration
 )
 
 var logLevels = map[string]slog.Level{

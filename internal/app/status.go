@@ -16,19 +16,21 @@ const (
 
 // Status is what /status answers, in JSON.
 type Status struct {
-	Version    string            `json:"version"`
-	State      string            `json:"state"` // starting, ready or draining
-	Node       string            `json:"node"`
-	Started    time.Time         `json:"started"`
-	Uptime     float64           `json:"uptime_seconds"`
-	URL        string            `json:"url"`
-	Data       string            `json:"data,omitempty"` // empty with an external NATS
-	Account    string            `json:"account"`
-	Open       bool              `json:"open"` // any key is accepted
-	NATS       NATSStatus        `json:"nats"`
-	Partitions []PartitionStatus `json:"partitions"`
-	Queues     []QueueStatus     `json:"queues"` // those that this process serves
-	MoreQueues int               `json:"more_queues,omitempty"`
+	Version string     `json:"version"`
+	State   string     `json:"state"` // starting, ready or draining
+	Node    string     `json:"node"`
+	Started time.Time  `json:"started"`
+	Uptime  float64    `json:"uptime_seconds"`
+	URL     string     `json:"url"`
+	Data    string     `json:"data,omitempty"` // empty with an external NATS
+	Account string     `json:"account"`
+	Open    bool       `json:"open"` // any key is accepted
+	NATS    NATSStatus `json:"nats"`
+	// StorageFull: sends are refused until space is free.
+	StorageFull bool              `json:"storage_full"`
+	Partitions  []PartitionStatus `json:"partitions"`
+	Queues      []QueueStatus     `json:"queues"` // those that this process serves
+	MoreQueues  int               `json:"more_queues,omitempty"`
 }
 
 // NATSStatus is the connection to NATS.
@@ -46,7 +48,7 @@ type PartitionStatus struct {
 	// Replay progress, in entries of the log.
 	Replayed    uint64 `json:"replayed,omitempty"`
 	ReplayTotal uint64 `json:"replay_total,omitempty"`
-	ReplayBytes int64  `json:"replay_bytes,omitempty"`
+	ReplayBytes uint64 `json:"replay_bytes,omitempty"`
 	LogBytes    int64  `json:"log_bytes,omitempty"`
 	LiveBytes   int64  `json:"live_bytes,omitempty"`
 }

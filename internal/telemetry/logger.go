@@ -14,7 +14,7 @@ const (
 	KeyAddress   = "address"
 	KeyPartition = "partition"
 	KeyVersion   = "version"
-	KeyNode      = "node"
+	KeyDuration  = "duration"
 )
 
 // NewLogger returns a logger that writes to w at the level and above, as

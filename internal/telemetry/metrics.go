@@ -36,7 +36,9 @@ type Metrics struct {
 	appendSeconds *prometheus.HistogramVec // journal
 	appendRecords *prometheus.HistogramVec // journal
 	appendBytes   *prometheus.HistogramVec // journal
-	appendErrors  *prometheus.CounterVec   // journal
+	fetchSeconds  *prometheus.HistogramVec // journal
+
+	fetchedAppends, trimmedAppends *prometheus.CounterVec // journal
 }
 
 type requestKey struct{ api, operation, code string }
@@ -80,9 +82,18 @@ func New(version string) *Metrics {
 			Namespace: namespace, Subsystem: "journal", Name: "append_bytes",
 			Help: "Bytes of one append.", Buckets: prometheus.ExponentialBuckets(256, 4, 8),
 		}, []string{"journal"}),
-		appendErrors: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Namespace: namespace, Subsystem: "journal", Name: "append_errors_total",
-			Help: "Appends that failed or whose outcome had to be looked up.",
+		fetchSeconds: prometheus.NewHistogramVec(prometheus.HistogramOpts{
+			Namespace: namespace, Subsystem: "journal", Name: "fetch_duration_seconds",
+			Help:    "Time of reads that the memory could not answer.",
+			Buckets: []float64{.0001, .0005, .001, .002, .005, .01, .02, .05, .1, .2, .5, 1, 5},
+		}, []string{"journal"}),
+		fetchedAppends: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Namespace: namespace, Subsystem: "journal", Name: "fetched_appends_total",
+			Help: "Appends read back from the log.",
+		}, []string{"journal"}),
+		trimmedAppends: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Namespace: namespace, Subsystem: "journal", Name: "trimmed_appends_total",
+			Help: "Appends removed from the log because nothing in them was live.",
 		}, []string{"journal"}),
 	}
 	build := prometheus.NewGauge(prometheus.GaugeOpts{
@@ -93,7 +104,8 @@ func New(version string) *Metrics {
 	m.registry.MustRegister(build, collectors.NewGoCollector(),
 		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
 		m.requests, m.requestSeconds, m.requestBytes, m.connectionsOpen,
-		m.appendSeconds, m.appendRecords, m.appendBytes, m.appendErrors)
+		m.appendSeconds, m.appendRecords, m.appendBytes,
+		m.fetchSeconds, m.fetchedAppends, m.trimmedAppends)
 	return m
 }
 

@@ -96,7 +96,8 @@ func TestPartitionsAndJournals(t *testing.T) {
 	m.WatchQueues(10, func(func(Queue)) {})
 	j := m.Journal("0")
 	j.Appended(time.Millisecond, 64, 1000)
-	j.Failed()
+	j.Fetched(time.Millisecond, 3, 700)
+	j.Trimmed(5)
 	text := scrape(t, m)
 	wantLines(t, text,
 		`waystation_partition_owned{partition="0"} 1`,
@@ -104,7 +105,9 @@ func TestPartitionsAndJournals(t *testing.T) {
 		`waystation_partition_live_bytes{partition="0"} 5`,
 		`waystation_partition_waiting_receives{partition="0"} 4`,
 		`waystation_journal_append_records_sum{journal="0"} 64`,
-		`waystation_journal_append_errors_total{journal="0"} 1`,
+		`waystation_journal_fetch_duration_seconds_count{journal="0"} 1`,
+		`waystation_journal_fetched_appends_total{journal="0"} 3`,
+		`waystation_journal_trimmed_appends_total{journal="0"} 5`,
 	)
 }
 

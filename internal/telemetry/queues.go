@@ -1,6 +1,9 @@
 package telemetry
 
 import (
+	"cmp"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -27,13 +30,14 @@ type Partition struct {
 	Ready               bool
 	LiveBytes, LogBytes int64 // of messages that wait; of the whole log
 	PendingBytes        int64 // taken in, not durable yet
-	Waiting             int   // long polls
+	Waiting             int64 // long polls
 }
 
 // WatchQueues adds the queues' metrics: list is called at every scrape and
 // visits each queue that this process serves. At most limit queues get series
-// of their own, the first ones visited; the others are summed up under the
-// name "(other)".
+// of their own, the first ones by account, region and name, so that they stay
+// the same from scrape to scrape; the others are summed up under the name
+// "(other)". A scrape costs time and memory in proportion to the queues.
 func (m *Metrics) WatchQueues(limit int, list func(visit func(Queue))) {
 	m.registry.MustRegister(newQueueCollector(limit, list, time.Now))
 }
@@ -75,14 +79,25 @@ func (c *queueCollector) Describe(ch chan<- *prometheus.Desc) {
 
 func (c *queueCollector) Collect(ch chan<- prometheus.Metric) {
 	now := c.now()
-	var n int
+	var queues []Queue
+	c.list(func(q Queue) { queues = append(queues, q) })
+	ch <- prometheus.MustNewConstMetric(c.queues, prometheus.GaugeValue, float64(len(queues)))
+	if len(queues) > c.limit {
+		slices.SortFunc(queues, func(a, b Queue) int {
+			return cmp.Or(strings.Compare(a.Account, b.Account), strings.Compare(a.Region, b.Region), strings.Compare(a.Name, b.Name))
+		})
+		c.emit(ch, now, sum(queues[c.limit:]))
+		queues = queues[:c.limit]
+	}
+	for _, q := range queues {
+		c.emit(ch, now, q)
+	}
+}
+
+// sum adds queues up under the name of the others.
+func sum(queues []Queue) Queue {
 	other := Queue{Name: otherQueues}
-	c.list(func(q Queue) {
-		n++
-		if n <= c.limit {
-			c.emit(ch, now, q)
-			return
-		}
+	for _, q := range queues {
 		other.Visible += q.Visible
 		other.InFlight += q.InFlight
 		other.Delayed += q.Delayed
@@ -94,11 +109,8 @@ func (c *queueCollector) Collect(ch chan<- prometheus.Metric) {
 		if !q.Oldest.IsZero() && (other.Oldest.IsZero() || q.Oldest.Before(other.Oldest)) {
 			other.Oldest = q.Oldest
 		}
-	})
-	if n > c.limit {
-		c.emit(ch, now, other)
 	}
-	ch <- prometheus.MustNewConstMetric(c.queues, prometheus.GaugeValue, float64(n))
+	return other
 }
 
 func (c *queueCollector) emit(ch chan<- prometheus.Metric, now time.Time, q Queue) {

@@ -1,0 +1,64 @@
+package main
+
+import (
+	"context"
+	"io"
+	"os"
+	"slices"
+	"strings"
+
+	"github.com/alecthomas/kong"
+
+	"github.com/waystation/waystation/internal/app"
+	"github.com/waystation/waystation/internal/telemetry"
+)
+
+type serveCommand struct {
+	File     string     `name:"config" help:"YAML file of these flags' names and values." placeholder:"FILE"`
+	Settings app.Config `embed:""`
+}
+
+// Run serves until a signal. The settings were validated by kong.
+func (c *serveCommand) Run(ctx context.Context, kctx *kong.Context, out io.Writer, stderr errOut) error {
+	log, err := telemetry.NewLogger(stderr, c.Settings.Level(), c.Settings.LogFormat)
+	if err != nil {
+		return err
+	}
+	for _, name := range unknownEnv(os.Environ(), knownEnv(kctx.Model.Node)) {
+		log.Warn("unknown environment variable, it has no effect", telemetry.KeyResource, name)
+	}
+	return app.Run(ctx, c.Settings, app.Options{Log: log, Listening: func(b app.Banner) {
+		if err := b.Write(out); err != nil {
+			log.Warn("cannot write the banner", telemetry.KeyError, err)
+		}
+	}})
+}
+
+// knownEnv returns the environment variables of all flags.
+func knownEnv(node *kong.Node) []string {
+	var names []string
+	for _, flag := range node.Flags {
+		names = append(names, flag.Envs...)
+	}
+	for _, child := range node.Children {
+		names = append(names, knownEnv(child)...)
+	}
+	return names
+}
+
+// unknownEnv returns the WAYSTATION_ variables that are not known, without
+// values. Those that Kubernetes sets for a service called waystation are left out.
+func unknownEnv(environ, known []string) []string {
+	var unknown []string
+	for _, kv := range environ {
+		name, _, _ := strings.Cut(kv, "=")
+		rest, ours := strings.CutPrefix(name, "WAYSTATION_")
+		if !ours || slices.Contains(known, name) ||
+			strings.HasPrefix(rest, "SERVICE_") || rest == "PORT" || strings.HasPrefix(rest, "PORT_") {
+			continue
+		}
+		unknown = append(unknown, name)
+	}
+	slices.Sort(unknown)
+	return unknown
+}

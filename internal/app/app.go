@@ -1,0 +1,152 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"path/filepath"
+	"sync/atomic"
+	"time"
+
+	"github.com/waystation/waystation/internal/access"
+	"github.com/waystation/waystation/internal/awsapi/protocol"
+	"github.com/waystation/waystation/internal/jet"
+	"github.com/waystation/waystation/internal/partition"
+	"github.com/waystation/waystation/internal/registry"
+	"github.com/waystation/waystation/internal/telemetry"
+)
+
+// App is one server. Make it with New, open it with Start, end it with Stop.
+type App struct {
+	cfg      Config
+	log      *slog.Logger
+	metrics  *telemetry.Metrics
+	services *group
+	started  time.Time
+
+	drain     context.Context // cancelled when stopping begins
+	stopPolls context.CancelFunc
+	ready     atomic.Bool // every service was ready once
+
+	// What the services of the table leave for those after them.
+	lock       *dirLock
+	conn       *jet.Conn
+	registry   *registry.Registry
+	access     *access.Access
+	partitions *partition.Service
+	apis       *protocol.Handler
+	api        *httpServer
+	operations *httpServer // of --metrics-listen; nil: on the API's address
+}
+
+// New checks the configuration. It starts nothing.
+func New(cfg Config, opts Options) (*App, error) {
+	if err := cfg.Validate(); err != nil {
+		return nil, err
+	}
+	log := opts.Log
+	if log == nil {
+		log = slog.New(slog.DiscardHandler)
+	}
+	dir, err := filepath.Abs(cfg.Data)
+	if err != nil {
+		return nil, fmt.Errorf("data: %w", err)
+	}
+	cfg.Data = dir
+	a := &App{cfg: cfg, log: log, metrics: telemetry.New(Version()), services: newGroup(log)}
+	a.drain, a.stopPolls = context.WithCancel(context.Background())
+	return a, nil
+}
+
+// Start opens the services of the table. The server listens when Start
+// returns, yet it may still replay its log: see Ready. When it fails, what was
+// opened is closed again.
+func (a *App) Start(ctx context.Context) error {
+	a.started = time.Now()
+	if err := a.services.start(ctx, a.table()); err != nil {
+		a.stopPolls()
+		return err
+	}
+	return nil
+}
+
+// Ready waits until every service does its work.
+func (a *App) Ready(ctx context.Context) error {
+	if err := a.services.ready(ctx); err != nil {
+		return err
+	}
+	a.ready.Store(true)
+	return nil
+}
+
+// Failed receives the error of a service that failed; then only Stop is left.
+func (a *App) Failed() <-chan error { return a.services.failed }
+
+// Stop drains the server and stops its services in reverse order: no new
+// requests, waiting receives answer at once, requests in flight finish, the
+// partitions are handed over.
+func (a *App) Stop() error {
+	err := a.services.stop()
+	a.stopPolls()
+	return err
+}
+
+// URL is where clients reach the API. It is known once Start has returned.
+func (a *App) URL() string { return a.api.url() }
+
+// Run starts a server, serves until ctx is cancelled, and stops it. A service
+// that fails ends it with that service's error.
+func Run(ctx context.Context, cfg Config, opts Options) error {
+	a, err := New(cfg, opts)
+	if err != nil {
+		return err
+	}
+	if err := a.Start(ctx); err != nil {
+		if ctx.Err() != nil && errors.Is(err, ctx.Err()) {
+			return nil // asked to stop before it was up
+		}
+		return err
+	}
+	if opts.Listening != nil {
+		opts.Listening(a.banner())
+	}
+	return errors.Join(a.serve(ctx), a.Stop())
+}
+
+// serve waits for the services to be ready and then for the end.
+func (a *App) serve(ctx context.Context) error {
+	watch, cancel := context.WithCancel(ctx)
+	told := make(chan struct{})
+	go func() { defer close(told); a.tellReplay(watch) }()
+	err := a.Ready(ctx)
+	cancel()
+	<-told
+	if err == nil {
+		a.log.Info("ready", keyAddress, a.URL(), keyDuration, time.Since(a.started).Round(time.Millisecond))
+		select {
+		case <-ctx.Done():
+			return nil
+		case err = <-a.Failed():
+		}
+	}
+	if ctx.Err() != nil && errors.Is(err, ctx.Err()) {
+		return nil
+	}
+	return err
+}
+
+func (a *App) banner() Banner {
+	b := Banner{
+		Version: Version(), URL: a.URL(), Account: a.cfg.Account,
+		Open: a.access.Open(), Partitions: a.cfg.Partitions,
+	}
+	if a.embedded() {
+		b.Data = a.cfg.Data
+	} else {
+		b.NATS = withoutPassword(a.cfg.NATS)
+	}
+	return b
+}
+
+func (a *App) embedded() bool { return a.cfg.NATS == "" }

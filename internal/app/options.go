@@ -1,0 +1,18 @@
+package app
+
+import (
+	"log/slog"
+)
+
+// Options are what a server gets from its surroundings rather than from its
+// configuration.
+type Options struct {
+	// Log takes the log; nil discards it.
+	Log *slog.Logger
+	// Listening is called once the address is taken, before the services are
+	// ready; nil: not called.
+	Listening func(Banner)
+}
+
+// Level is the configured level; Validate has checked it.
+func (c *Config) Level() slog.Level { return logLevels[c.LogLevel] }

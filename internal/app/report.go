@@ -1,0 +1,167 @@
+package app
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/waystation/waystation/internal/journal"
+	"github.com/waystation/waystation/internal/partition"
+	"github.com/waystation/waystation/internal/telemetry"
+)
+
+// tellEvery is the pace of the log lines about a replay at start.
+const tellEvery = time.Second
+
+// state is one of the States.
+func (a *App) state() string {
+	switch {
+	case a.drain.Err() != nil:
+		return StateDraining
+	case a.ready.Load():
+		return StateReady
+	}
+	return StateStarting
+}
+
+// missing says what keeps the server from serving every request now; empty:
+// nothing.
+func (a *App) missing() string {
+	if a.drain.Err() != nil {
+		return "the server is stopping"
+	}
+	if !a.conn.Connected() {
+		return "there is no connection to NATS"
+	}
+	list := a.partitions.Status()
+	if len(list) == 0 {
+		return "the partitions are being taken over"
+	}
+	for _, p := range list {
+		switch {
+		case p.Ready:
+		case p.Mine && p.TotalEntries > 0:
+			return fmt.Sprintf("partition %d is replayed: %d of %d entries", p.Number, p.Entries, p.TotalEntries)
+		case p.Mine:
+			return fmt.Sprintf("partition %d is being loaded", p.Number)
+		default:
+			return fmt.Sprintf("partition %d has no owner that answers", p.Number)
+		}
+	}
+	if !a.ready.Load() {
+		return "the server is starting"
+	}
+	return ""
+}
+
+// Status tells how the server is.
+func (a *App) Status() Status {
+	s := Status{
+		Version: Version(), State: a.state(), Node: a.cfg.Node,
+		Started: a.started.UTC(), Uptime: time.Since(a.started).Seconds(),
+		URL: a.URL(), Account: a.cfg.Account, Open: a.access.Open(),
+		NATS:       NATSStatus{Embedded: a.embedded(), Connected: a.conn.Connected()},
+		Partitions: []PartitionStatus{}, Queues: []QueueStatus{},
+		StorageFull: a.partitions.Full(),
+	}
+	if a.embedded() {
+		s.Data = a.cfg.Data
+	}
+	for _, p := range a.partitions.Status() {
+		s.Partitions = append(s.Partitions, partitionStatus(p))
+	}
+	now := time.Now()
+	a.partitions.EachQueue(func(q partition.QueueStats) {
+		if len(s.Queues) == maxStatusQueues {
+			s.MoreQueues++
+			return
+		}
+		one := QueueStatus{
+			Account: q.Queue.Account, Region: q.Queue.Region, Name: q.Queue.Name, Partition: q.Queue.Partition,
+			Visible: q.Visible, InFlight: q.InFlight, Delayed: q.Delayed,
+		}
+		if q.Oldest > 0 {
+			one.OldestAge = max(now.Sub(time.UnixMilli(q.Oldest)).Seconds(), 0)
+		}
+		s.Queues = append(s.Queues, one)
+	})
+	slices.SortFunc(s.Queues, func(a, b QueueStatus) int {
+		return cmp.Or(strings.Compare(a.Account, b.Account), strings.Compare(a.Region, b.Region), strings.Compare(a.Name, b.Name))
+	})
+	return s
+}
+
+func partitionStatus(p partition.Status) PartitionStatus {
+	s := PartitionStatus{
+		Number: p.Number, Owner: p.Owner, Mine: p.Mine, State: "unavailable",
+		LogBytes: p.LogBytes, LiveBytes: p.LiveBytes,
+	}
+	switch {
+	case p.Ready:
+		s.State = "ready"
+	case p.Mine:
+		s.State = "replaying"
+		s.Replayed, s.ReplayTotal, s.ReplayBytes = p.Entries, p.TotalEntries, p.LoadedBytes
+	}
+	return s
+}
+
+// tellReplay logs how far the replay of each partition has come, once a second
+// until ctx ends.
+func (a *App) tellReplay(ctx context.Context) {
+	tick := time.NewTicker(tellEvery)
+	defer tick.Stop()
+	before := map[uint32]partition.Status{}
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+		for _, p := range a.partitions.Status() {
+			if !p.Mine || p.Ready || p.TotalEntries == 0 {
+				continue
+			}
+			last := before[p.Number]
+			before[p.Number] = p
+			a.log.Info("replaying the log", keyService, "partition", keyPartition, p.Number,
+				"entries", p.Entries, "of", p.TotalEntries,
+				"percent", 100*p.Entries/p.TotalEntries,
+				"mib_per_second", float64(p.LoadedBytes-min(last.LoadedBytes, p.LoadedBytes))/(1<<20)/tellEvery.Seconds())
+		}
+	}
+}
+
+// observe gives a journal the hooks that count its appends.
+func (a *App) observe(name string) journal.Observer {
+	m := a.metrics.Journal(name)
+	return journal.Observer{Appended: m.Appended, Fetched: m.Fetched, Trimmed: m.Trimmed}
+}
+
+func (a *App) partitionMetrics() []telemetry.Partition {
+	var list []telemetry.Partition
+	for _, p := range a.partitions.Status() {
+		list = append(list, telemetry.Partition{
+			Name: partitionName(p.Number), Owned: p.Mine, Ready: p.Ready,
+			LiveBytes: p.LiveBytes, LogBytes: p.LogBytes, PendingBytes: p.PendingBytes, Waiting: p.Waiting,
+		})
+	}
+	return list
+}
+
+func (a *App) queueMetrics(visit func(telemetry.Queue)) {
+	a.partitions.EachQueue(func(q partition.QueueStats) {
+		t := telemetry.Queue{
+			Account: q.Queue.Account, Region: q.Queue.Region, Name: q.Queue.Name,
+			Visible: q.Visible, InFlight: q.InFlight, Delayed: q.Delayed, Bytes: q.Bytes,
+			Sent: q.Sent, Received: q.Received, Deleted: q.Deleted, DeadLettered: q.DeadLettered,
+		}
+		if q.Oldest > 0 {
+			t.Oldest = time.UnixMilli(q.Oldest)
+		}
+		visit(t)
+	})
+}

@@ -1,0 +1,198 @@
+package app
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"os"
+	"strconv"
+
+	"github.com/waystation/waystation/internal/access"
+	"github.com/waystation/waystation/internal/awsapi/protocol"
+	"github.com/waystation/waystation/internal/awsapi/sqs"
+	"github.com/waystation/waystation/internal/awsapi/sts"
+	"github.com/waystation/waystation/internal/jet"
+	"github.com/waystation/waystation/internal/partition"
+	"github.com/waystation/waystation/internal/registry"
+)
+
+// table is what this process runs, in the order of opening. A service is
+// opened after those it needs and stopped before them.
+func (a *App) table() []service {
+	return []service{
+		{name: "data", open: a.openData},
+		{name: "access", open: a.openAccess},
+		{name: "jet", needs: []string{"data"}, open: a.openJet},
+		{name: "registry", needs: []string{"jet"}, open: a.openRegistry},
+		{name: "partition", needs: []string{"jet", "registry"}, open: a.openPartition},
+		{name: "api", needs: []string{"access", "registry", "partition"}, open: a.openAPI},
+		{name: "http", needs: []string{"api"}, open: a.openHTTP},
+		{name: "operations", needs: []string{"http"}, open: a.openOperations},
+	}
+}
+
+// openData takes the data folder. With an external NATS nothing is kept here.
+func (a *App) openData(context.Context) (parts, error) {
+	if !a.embedded() {
+		if a.cfg.Node == "" {
+			a.cfg.Node = madeUpNode()
+		}
+		return parts{}, nil
+	}
+	lock, err := lockDir(a.cfg.Data, Holder{PID: os.Getpid(), Started: a.started, Listen: a.cfg.Listen})
+	if err != nil {
+		return parts{}, err
+	}
+	a.lock = lock
+	if a.cfg.Node == "" {
+		if a.cfg.Node, err = keptNode(a.cfg.Data); err != nil {
+			lock.Close()
+			return parts{}, err
+		}
+	}
+	return parts{close: lock.Close}, nil
+}
+
+func (a *App) openAccess(context.Context) (parts, error) {
+	acc, err := access.New(access.Config{KeysFile: a.cfg.Keys, DefaultAccount: a.cfg.Account})
+	if err != nil {
+		return parts{}, err
+	}
+	for _, warning := range acc.Warnings() {
+		a.log.Warn(warning, keyService, "access", keyResource, a.cfg.Keys)
+	}
+	a.access = acc
+	return parts{}, nil
+}
+
+func (a *App) openJet(ctx context.Context) (parts, error) {
+	cfg := jet.Config{
+		Replicas: a.cfg.Replicas, Prefix: a.cfg.NATSPrefix, Node: a.cfg.Node,
+		Logger: a.log.With(keyService, "jet"),
+	}
+	if a.embedded() {
+		cfg.Dir, cfg.Listen = a.logDir(), a.cfg.NATSListen
+	} else {
+		cfg.URL, cfg.Credentials = a.cfg.NATS, a.cfg.NATSCreds
+		cfg.TLSCA, cfg.TLSCert, cfg.TLSKey = a.cfg.NATSCA, a.cfg.NATSCert, a.cfg.NATSKey
+	}
+	conn, err := jet.Open(ctx, cfg)
+	if err != nil {
+		return parts{}, err
+	}
+	a.conn = conn
+	return parts{close: conn.Close}, nil
+}
+
+func (a *App) openRegistry(ctx context.Context) (parts, error) {
+	kv, err := a.conn.KV(ctx, jet.KVSpec{Bucket: a.cfg.NATSPrefix + "_registry", Description: "Waystation definitions"})
+	if err != nil {
+		return parts{}, err
+	}
+	a.registry, err = registry.New(registry.Config{KV: kv, Logger: a.log.With(keyService, "registry")})
+	if err != nil {
+		return parts{}, err
+	}
+	return parts{run: a.registry.Run, ready: a.registry.Ready(), gate: true}, nil
+}
+
+func (a *App) openPartition(context.Context) (parts, error) {
+	s, err := partition.New(partition.Config{
+		Conn: a.conn, Registry: a.registry,
+		Prefix: a.cfg.NATSPrefix, Node: a.cfg.Node, Count: uint32(a.cfg.Partitions),
+		CacheBytes: a.cfg.CacheMiB << 20,
+		Logger:     a.log,
+		Observe:    a.observe,
+	})
+	if err != nil {
+		return parts{}, err
+	}
+	a.registry.SetPlacer(s.Place)
+	a.partitions = s
+	a.metrics.WatchPartitions(a.partitionMetrics)
+	a.metrics.WatchQueues(a.cfg.MetricsQueues, a.queueMetrics)
+	return parts{run: s.Run, ready: s.Ready()}, nil
+}
+
+func (a *App) openAPI(context.Context) (parts, error) {
+	handler, err := protocol.NewHandler(protocol.Config{
+		APIs: []*protocol.API{
+			sqs.New(sqs.Config{
+				Definitions: a.registry,
+				Messages:    drainable{Service: a.partitions, drain: a.drain},
+				Access:      a.access,
+			}),
+			sts.New(),
+		},
+		Access:  a.access,
+		Logger:  a.log.With(keyService, "api"),
+		Observe: a.metrics.Request,
+	})
+	if err != nil {
+		return parts{}, err
+	}
+	a.apis = handler
+	return parts{}, nil
+}
+
+// openOperations serves the operator's pages on an address of their own, if asked to.
+func (a *App) openOperations(ctx context.Context) (parts, error) {
+	if a.cfg.MetricsListen == "" {
+		return parts{}, nil
+	}
+	s, err := listenHTTP(ctx, a.cfg.MetricsListen, httpConfig{
+		handler:        &front{apis: http.NotFoundHandler(), pages: a.pages(true)},
+		maxConnections: maxOperationsConnections, connections: func(int) {},
+		log: a.log.With(keyService, "operations"), drain: func() {}, patience: a.cfg.DrainTimeout,
+	})
+	if err != nil {
+		return parts{}, fmt.Errorf("metrics-listen: %w", err)
+	}
+	a.operations = s
+	return parts{run: s.run, close: s.close}, nil
+}
+
+func (a *App) openHTTP(ctx context.Context) (parts, error) {
+	tls, err := serverTLS(a.cfg.TLSCert, a.cfg.TLSKey, a.cfg.TLSClientCA)
+	if err != nil {
+		return parts{}, err
+	}
+	f := &front{apis: a.apis, pages: a.pages(a.cfg.MetricsListen == "")}
+	if !loopback(a.cfg.Listen) {
+		f.private = map[string]bool{"/status": true, "/metrics": true}
+	}
+	s, err := listenHTTP(ctx, a.cfg.Listen, httpConfig{
+		handler: f, tls: tls,
+		maxConnections: a.cfg.MaxConnections, connections: a.metrics.Connection,
+		log: a.log.With(keyService, "http"), drain: a.stopPolls, patience: a.cfg.DrainTimeout,
+	})
+	if err != nil {
+		return parts{}, err
+	}
+	a.api = s
+	if a.lock != nil {
+		h := Holder{PID: os.Getpid(), Started: a.started, Listen: s.listener.Addr().String()}
+		if err := a.lock.write(h); err != nil {
+			return parts{}, fmt.Errorf("note the address in the data folder: %w", err)
+		}
+	}
+	return parts{run: s.run, close: s.close}, nil
+}
+
+// maxOperationsConnections bounds the clients of --metrics-listen.
+const maxOperationsConnections = 64
+
+// pages are the server's own; all of them or only those for load balancers.
+func (a *App) pages(all bool) map[string]http.Handler {
+	pages := map[string]http.Handler{
+		"/healthz": healthPage(),
+		"/readyz":  readyPage(a.missing),
+	}
+	if all {
+		pages["/status"] = statusPage(a.Status)
+		pages["/metrics"] = a.metrics.Handler()
+	}
+	return pages
+}
+
+func partitionName(id uint32) string { return strconv.FormatUint(uint64(id), 10) }

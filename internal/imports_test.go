@@ -1,0 +1,210 @@
+package internal_test
+
+import (
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"io/fs"
+	"os"
+	"path"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+)
+
+const module = "github.com/waystation/waystation"
+
+// mayImport is the house's plan (docs/architecture.md): what each package may
+// import of this module. Imports point downward, and the services do not know
+// each other: each names the small interface that it needs, and app passes the
+// real thing in. A package that is not listed may not exist.
+var mayImport = map[string][]string{
+	"internal/jet":     {},
+	"internal/journal": {"internal/jet"},
+	"internal/queue":   {},
+	"internal/access":  {},
+
+	"internal/registry":  {"internal/jet"},
+	"internal/partition": {"internal/jet", "internal/journal", "internal/queue", "internal/registry"},
+
+	"internal/awsapi/protocol": {"internal/access"},
+	"internal/awsapi/sqs":      {"internal/access", "internal/awsapi/protocol", "internal/partition", "internal/registry"},
+	"internal/awsapi/sts":      {"internal/access", "internal/awsapi/protocol"},
+
+	"internal/telemetry": {},
+	"internal/app": {
+		"internal/access", "internal/awsapi/protocol", "internal/awsapi/sqs", "internal/awsapi/sts",
+		"internal/jet", "internal/journal", "internal/partition", "internal/registry", "internal/telemetry",
+	},
+	"":               {"internal/app"},
+	"cmd/waystation": {"internal/app", "internal/bench", "internal/demo", "internal/telemetry"},
+
+	// Tools: clients of the wire, apart from what they measure in process.
+	"internal/bench": {"", "internal/jet", "internal/journal", "internal/partition", "internal/queue", "internal/registry"},
+	"internal/demo":  {"", "examples/orders"},
+	// Writes docs/compatibility.md from the tables of the APIs.
+	"internal/awsapi/compat": {"internal/awsapi/protocol", "internal/awsapi/sqs", "internal/awsapi/sts"},
+}
+
+// onlyIn says which packages may import something from outside. Tests may
+// import anything but NATS, which they get from jet or as a process.
+var onlyIn = []struct {
+	prefix  string
+	in      []string
+	tests   bool // test files may, too
+	because string
+}{
+	{"github.com/nats-io/", []string{"internal/jet", "test/harness/natsd"}, false, "jet is the only package that knows NATS"},
+	{"github.com/aws/", []string{"internal/bench", "internal/demo", "test", "examples", "bench"}, true, "the AWS SDK is for tests and clients"},
+	{"github.com/prometheus/", []string{"internal/telemetry"}, true, "services report through hooks"},
+	{"github.com/alecthomas/kong", []string{"cmd"}, true, "only the command knows its flags"},
+	{"net/http", []string{"internal/awsapi", "internal/access", "internal/app", "internal/telemetry", "internal/bench", "internal/demo", "cmd", "test", "examples", "bench"}, true, "services know nothing of HTTP"},
+}
+
+// impure is what the queue state machine must not import: it does no I/O, has
+// no clock, no chance and no goroutine.
+var impure = []string{"context", "crypto/rand", "io", "log", "log/slog", "math/rand", "math/rand/v2", "net", "os", "sync", "sync/atomic", "syscall", "time"}
+
+// badNames are packages named after nothing.
+var badNames = []string{"util", "utils", "common", "helper", "helpers", "model", "models", "types", "interfaces", "misc", "shared", "base"}
+
+// file is one Go file of the module.
+type file struct {
+	name    string // from the module's root
+	pkg     string // folder from the module's root, "" is the root
+	test    bool
+	syntax  *ast.File
+	imports []string
+}
+
+func files(t *testing.T) []file {
+	t.Helper()
+	root := ".."
+	var list []file
+	err := filepath.WalkDir(root, func(p string, d fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		if d.IsDir() {
+			if n := d.Name(); p != root && (strings.HasPrefix(n, ".") || n == "testdata" || n == "node_modules" || n == "waystation-data") {
+				return filepath.SkipDir
+			}
+			return nil
+		}
+		if !strings.HasSuffix(p, ".go") {
+			return nil
+		}
+		source, err := os.ReadFile(p)
+		if err != nil {
+			return err
+		}
+		syntax, err := parser.ParseFile(token.NewFileSet(), p, source, parser.SkipObjectResolution)
+		if err != nil {
+			return err
+		}
+		rel, err := filepath.Rel(root, p)
+		if err != nil {
+			return err
+		}
+		f := file{name: filepath.ToSlash(rel), test: strings.HasSuffix(p, "_test.go"), syntax: syntax}
+		if f.pkg = path.Dir(f.name); f.pkg == "." {
+			f.pkg = ""
+		}
+		for _, spec := range syntax.Imports {
+			imported, err := strconv.Unquote(spec.Path.Value)
+			if err != nil {
+				return err
+			}
+			f.imports = append(f.imports, imported)
+		}
+		list = append(list, f)
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(list) < 20 {
+		t.Fatalf("only %d Go files found: is this the module?", len(list))
+	}
+	return list
+}
+
+// within tells whether the package is one of the folders or below one.
+func within(pkg string, folders []string) bool {
+	return slices.ContainsFunc(folders, func(f string) bool { return pkg == f || strings.HasPrefix(pkg, f+"/") })
+}
+
+func TestImportsPointDownward(t *testing.T) {
+	t.Parallel()
+	for _, f := range files(t) {
+		if f.test || within(f.pkg, []string{"test", "examples", "bench"}) {
+			continue
+		}
+		allowed, ok := mayImport[f.pkg]
+		if !ok {
+			t.Errorf("%s: package %q has no place in the house, see mayImport", f.name, f.pkg)
+			continue
+		}
+		for _, imported := range f.imports {
+			if imported != module && !strings.HasPrefix(imported, module+"/") {
+				continue
+			}
+			if pkg := strings.TrimPrefix(strings.TrimPrefix(imported, module), "/"); !slices.Contains(allowed, pkg) {
+				t.Errorf("%s: %q may not import %q", f.name, f.pkg, pkg)
+			}
+		}
+	}
+}
+
+func TestOutsideImports(t *testing.T) {
+	t.Parallel()
+	for _, f := range files(t) {
+		for _, rule := range onlyIn {
+			if f.test && rule.tests || within(f.pkg, rule.in) {
+				continue
+			}
+			for _, imported := range f.imports {
+				if imported == rule.prefix || strings.HasPrefix(imported, strings.TrimSuffix(rule.prefix, "/")+"/") {
+					t.Errorf("%s: may not import %s: %s", f.name, imported, rule.because)
+				}
+			}
+		}
+	}
+}
+
+func TestQueueIsPure(t *testing.T) {
+	t.Parallel()
+	seen := 0
+	for _, f := range files(t) {
+		if f.pkg != "internal/queue" || f.test {
+			continue
+		}
+		seen++
+		for _, imported := range f.imports {
+			if slices.Contains(impure, imported) || strings.HasPrefix(imported, "net/") || strings.HasPrefix(imported, "os/") {
+				t.Errorf("%s: the state machine may not import %s", f.name, imported)
+			}
+		}
+		ast.Inspect(f.syntax, func(n ast.Node) bool {
+			switch n.(type) {
+			case *ast.GoStmt, *ast.ChanType, *ast.SelectStmt:
+				t.Errorf("%s: the state machine may not have goroutines or channels", f.name)
+			}
+			return true
+		})
+	}
+	if seen == 0 {
+		t.Error("no file of internal/queue was seen")
+	}
+}
+
+func TestPackageNames(t *testing.T) {
+	t.Parallel()
+	for _, f := range files(t) {
+		if name := strings.TrimSuffix(f.syntax.Name.Name, "_test"); slices.Contains(badNames, name) {
+			t.Errorf("%s: a package is a noun of the domain, not %q", f.name, name)
+		}
+	}
+}
