@@ -88,15 +88,13 @@ func (m *Machine) repeat(now Time, args ReceiveArgs) []Message {
 	}
 	at := m.attempts.items.at(a)
 	if at.expires <= now {
-		m.dropAttempt(a)
 		return nil
 	}
 	var buf [MaxBatch]uint32
 	messages := buf[:copy(buf[:], at.messages[:at.n])]
 	for _, i := range messages {
 		if m.entries.at(i).visibleAt <= now {
-			m.dropAttempt(a) // its end is only waiting for Advance
-			return nil
+			return nil // its end is only waiting for Advance
 		}
 	}
 	m.dropAttempt(a)

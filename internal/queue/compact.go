@@ -7,7 +7,7 @@ import "math/bits"
 // until the chunks they leave are empty and dropped.
 const (
 	sparse      = 4  // fewer than one in so many slots used
-	enough      = 16 // chunks that are not worth the trouble
+	enoughFew   = 16 // chunks that are not worth the trouble
 	compactStep = 64 // messages moved by one Advance
 )
 
@@ -15,7 +15,7 @@ func (m *Machine) compact() {
 	s := &m.entries
 	for k := 0; k < compactStep; k++ {
 		live := len(s.chunks) - len(s.holes)
-		if live <= enough || s.n*sparse >= live*chunkSlots {
+		if live <= m.enough || s.n*sparse >= live*chunkSlots {
 			return
 		}
 		// alloc fills the first chunk with room, so empty the second.

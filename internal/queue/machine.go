@@ -34,6 +34,7 @@ type Machine struct {
 	nextKey uint64
 
 	entries slab[entry]
+	enough  int      // chunks of entries that are not worth compacting
 	keys    index    // by key
 	timers  timeline // delayed and in flight, by (visibleAt, key)
 	ages    timeline // all, by (sent, key)
@@ -53,7 +54,7 @@ type Machine struct {
 
 // New returns an empty machine.
 func New(cfg Config) *Machine {
-	m := &Machine{nextKey: 1, seed: maphash.MakeSeed()}
+	m := &Machine{nextKey: 1, enough: enoughFew, seed: maphash.MakeSeed()}
 	m.setConfig(cfg)
 	m.keys.hash = func(i uint32) uint64 { return mix(m.entries.at(i).key) }
 	m.keys.next = func(i uint32) *uint32 { return &m.entries.at(i).chain }
