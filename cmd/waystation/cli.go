@@ -17,7 +17,7 @@ import (
 
 // cli is the command line.
 type cli struct {
-	Serve   serveCommand   `cmd:"" help:"Run a server. Each flag has an environment variable too (WAYSTATION_ and its name in capitals, _ for -) and a key in the --config file."`
+	Serve   serveCommand   `cmd:"" help:"Run a server."`
 	Demo    demo.Command   `cmd:"" help:"See orders flow through queues, with the real AWS SDK."`
 	Bench   bench.Command  `cmd:"" help:"Put load on an SQS endpoint and measure it."`
 	Status  statusCommand  `cmd:"" help:"Ask a running server how it is."`

@@ -18,6 +18,12 @@ type serveCommand struct {
 	Settings app.Config `embed:""`
 }
 
+// Help is the long help of serve.
+func (*serveCommand) Help() string {
+	return "Each flag has an environment variable too (WAYSTATION_ and its name in capitals, with _ for -) " +
+		"and a key of its name in the --config file. A flag wins over the environment, the environment over the file."
+}
+
 // Run serves until a signal. The settings were validated by kong.
 func (c *serveCommand) Run(ctx context.Context, kctx *kong.Context, out io.Writer, stderr errOut) error {
 	log, err := telemetry.NewLogger(stderr, c.Settings.Level(), c.Settings.LogFormat)

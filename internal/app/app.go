@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net"
 	"path/filepath"
 	"sync/atomic"
 	"time"
@@ -31,13 +32,12 @@ type App struct {
 
 	// What the services of the table leave for those after them.
 	lock       *dirLock
+	listener   net.Listener // of the API
 	conn       *jet.Conn
 	registry   *registry.Registry
 	access     *access.Access
 	partitions *partition.Service
 	apis       *protocol.Handler
-	api        *httpServer
-	operations *httpServer // of --metrics-listen; nil: on the API's address
 }
 
 // New checks the configuration. It starts nothing.
@@ -93,7 +93,7 @@ func (a *App) Stop() error {
 }
 
 // URL is where clients reach the API. It is known once Start has returned.
-func (a *App) URL() string { return a.api.url() }
+func (a *App) URL() string { return urlOf(a.listener.Addr(), a.cfg.TLSCert != "") }
 
 // Run starts a server, serves until ctx is cancelled, and stops it. A service
 // that fails ends it with that service's error.

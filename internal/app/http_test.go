@@ -26,10 +26,11 @@ func testServer(t *testing.T, c httpConfig) (*httpServer, func() error) {
 	if c.drain == nil {
 		c.drain = func() {}
 	}
-	s, err := listenHTTP(t.Context(), "127.0.0.1:0", c)
+	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
+	s := newHTTPServer(l, c)
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan error, 1)
 	go func() { done <- s.run(ctx) }()
@@ -50,7 +51,7 @@ func TestStopFinishesRequestsInFlight(t *testing.T) {
 	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
 	answer := make(chan string, 1)
 	go func() {
-		resp, err := client.Get(s.url())
+		resp, err := client.Get(urlOf(s.listener.Addr(), false))
 		if err != nil {
 			answer <- err.Error()
 			return
@@ -66,7 +67,7 @@ func TestStopFinishesRequestsInFlight(t *testing.T) {
 	if got := <-answer; got != "finished" {
 		t.Fatalf("answer %q", got)
 	}
-	if _, err := client.Get(s.url()); err == nil {
+	if _, err := client.Get(urlOf(s.listener.Addr(), false)); err == nil {
 		t.Fatal("still accepts")
 	}
 }
@@ -84,7 +85,7 @@ func TestStopCutsOffAfterItsPatience(t *testing.T) {
 	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
 	failed := make(chan error, 1)
 	go func() {
-		resp, err := client.Get(s.url())
+		resp, err := client.Get(urlOf(s.listener.Addr(), false))
 		if err == nil {
 			resp.Body.Close()
 		}
@@ -96,16 +97,6 @@ func TestStopCutsOffAfterItsPatience(t *testing.T) {
 	}
 	if err := <-failed; err == nil {
 		t.Fatal("the request was answered")
-	}
-}
-
-func TestAddressInUse(t *testing.T) {
-	t.Parallel()
-	s, stop := testServer(t, httpConfig{handler: http.NotFoundHandler()})
-	defer stop()
-	_, err := listenHTTP(t.Context(), s.listener.Addr().String(), httpConfig{maxConnections: 1, log: slog.New(slog.DiscardHandler)})
-	if err == nil || !strings.Contains(err.Error(), "--listen") {
-		t.Fatalf("error %v", err)
 	}
 }
 
@@ -199,6 +190,19 @@ func TestFront(t *testing.T) {
 		f.ServeHTTP(w, r)
 		if w.Code != tt.code || !strings.Contains(w.Body.String(), tt.body) {
 			t.Errorf("%s %s from %s: %d %q, want %d %q", tt.method, tt.target, tt.remote, w.Code, w.Body, tt.code, tt.body)
+		}
+	}
+}
+
+func TestURL(t *testing.T) {
+	t.Parallel()
+	for address, want := range map[string]string{"127.0.0.1:80": "https://127.0.0.1:80", "0.0.0.0:4566": "https://127.0.0.1:4566", "[::]:1": "https://127.0.0.1:1", "[::1]:1": "https://[::1]:1"} {
+		a, err := net.ResolveTCPAddr("tcp", address)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := urlOf(a, true); got != want {
+			t.Errorf("%s: %s, want %s", address, got, want)
 		}
 	}
 }

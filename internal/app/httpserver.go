@@ -44,14 +44,8 @@ type httpConfig struct {
 	patience       time.Duration
 }
 
-// listenHTTP takes the address, so that one in use is told at once. It serves
-// nothing before run.
-func listenHTTP(ctx context.Context, address string, c httpConfig) (*httpServer, error) {
-	var lc net.ListenConfig
-	l, err := lc.Listen(ctx, "tcp", address)
-	if err != nil {
-		return nil, fmt.Errorf("cannot listen on %s (is another server using it? choose one with --listen): %w", address, err)
-	}
+// newHTTPServer makes a server of a listener, which it closes when it stops.
+func newHTTPServer(l net.Listener, c httpConfig) *httpServer {
 	var protocols http.Protocols
 	protocols.SetHTTP1(true)
 	return &httpServer{
@@ -63,22 +57,21 @@ func listenHTTP(ctx context.Context, address string, c httpConfig) (*httpServer,
 		},
 		listener: newLimitListener(l, c.maxConnections, c.connections),
 		tls:      c.tls != nil, drain: c.drain, patience: c.patience,
-	}, nil
+	}
 }
 
-// url is where clients reach the server.
-func (s *httpServer) url() string {
-	scheme := "http"
-	if s.tls {
+// urlOf is how a client on this machine reaches a listener.
+func urlOf(a net.Addr, tls bool) string {
+	scheme, address := "http", a.String()
+	if tls {
 		scheme = "https"
 	}
-	addr := s.listener.Addr().String()
-	if host, port, err := net.SplitHostPort(addr); err == nil {
+	if host, port, err := net.SplitHostPort(address); err == nil {
 		if ip := net.ParseIP(host); ip != nil && ip.IsUnspecified() {
-			addr = net.JoinHostPort("127.0.0.1", port)
+			address = net.JoinHostPort("127.0.0.1", port)
 		}
 	}
-	return scheme + "://" + addr
+	return scheme + "://" + address
 }
 
 // run serves until ctx is cancelled. Then it stops accepting, lets requests in
@@ -111,14 +104,6 @@ func (s *httpServer) run(ctx context.Context) error {
 		return fmt.Errorf("requests were still in flight after %v and were cut off", s.patience)
 	}
 	return err
-}
-
-// close frees the address when run never ran.
-func (s *httpServer) close() error {
-	if err := s.listener.Close(); err != nil && !errors.Is(err, net.ErrClosed) {
-		return err
-	}
-	return nil
 }
 
 // serverTLS reads the certificate of the API and, if given, the CAs of clients.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -92,7 +93,7 @@ func (g *group) start(ctx context.Context, table []service) error {
 func (g *group) open(ctx context.Context, s service) error {
 	p, err := s.open(ctx)
 	if err != nil {
-		return fmt.Errorf("%s: %w", s.name, err)
+		return named(s.name, err)
 	}
 	// A service lives until the group stops it, not until the opener's context ends.
 	runCtx, cancel := context.WithCancel(context.WithoutCancel(ctx))
@@ -113,7 +114,7 @@ func (g *group) open(ctx context.Context, s service) error {
 			err = errors.New("stopped without being asked to")
 		}
 		select {
-		case g.failed <- fmt.Errorf("%s: %w", s.name, err):
+		case g.failed <- named(s.name, err):
 		default:
 			st.err = err
 		}
@@ -158,7 +159,7 @@ func (g *group) stop() error {
 		select {
 		case <-st.done:
 			if st.err != nil && !errors.Is(st.err, context.Canceled) {
-				errs = append(errs, fmt.Errorf("%s: %w", st.name, st.err))
+				errs = append(errs, named(st.name, st.err))
 			}
 		case <-timer.C:
 			errs = append(errs, fmt.Errorf("%s: did not stop within %v", st.name, stopTimeout))
@@ -166,11 +167,20 @@ func (g *group) stop() error {
 		timer.Stop()
 		if st.close != nil {
 			if err := st.close(); err != nil {
-				errs = append(errs, fmt.Errorf("%s: %w", st.name, err))
+				errs = append(errs, named(st.name, err))
 			}
 		}
 		g.log.Debug("service stopped", keyService, st.name)
 	}
 	g.started = nil
 	return errors.Join(errs...)
+}
+
+// named puts the service's name before its error, unless the error begins with
+// it already, as those of a package of the same name do.
+func named(name string, err error) error {
+	if strings.HasPrefix(err.Error(), name+": ") {
+		return err
+	}
+	return fmt.Errorf("%s: %w", name, err)
 }

@@ -2,7 +2,9 @@ package app
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"net"
 	"net/http"
 	"os"
 	"strconv"
@@ -21,12 +23,13 @@ import (
 func (a *App) table() []service {
 	return []service{
 		{name: "data", open: a.openData},
+		{name: "listen", needs: []string{"data"}, open: a.openListen},
 		{name: "access", open: a.openAccess},
 		{name: "jet", needs: []string{"data"}, open: a.openJet},
 		{name: "registry", needs: []string{"jet"}, open: a.openRegistry},
 		{name: "partition", needs: []string{"jet", "registry"}, open: a.openPartition},
 		{name: "api", needs: []string{"access", "registry", "partition"}, open: a.openAPI},
-		{name: "http", needs: []string{"api"}, open: a.openHTTP},
+		{name: "http", needs: []string{"listen", "api"}, open: a.openHTTP},
 		{name: "operations", needs: []string{"http"}, open: a.openOperations},
 	}
 }
@@ -53,6 +56,30 @@ func (a *App) openData(context.Context) (parts, error) {
 	return parts{close: lock.Close}, nil
 }
 
+// openListen takes the address before anything large is opened, so that one in
+// use is told at once. Clients that come early wait in the kernel's backlog.
+func (a *App) openListen(ctx context.Context) (parts, error) {
+	var lc net.ListenConfig
+	l, err := lc.Listen(ctx, "tcp", a.cfg.Listen)
+	if err != nil {
+		return parts{}, fmt.Errorf("cannot listen on %s (is another server using it? choose one with --listen): %w", a.cfg.Listen, err)
+	}
+	a.listener = l
+	if a.lock != nil {
+		h := Holder{PID: os.Getpid(), Started: a.started, Listen: l.Addr().String()}
+		if err := a.lock.write(h); err != nil {
+			l.Close()
+			return parts{}, fmt.Errorf("note the address in the data folder: %w", err)
+		}
+	}
+	return parts{close: func() error {
+		if err := l.Close(); err != nil && !errors.Is(err, net.ErrClosed) {
+			return err
+		}
+		return nil
+	}}, nil
+}
+
 func (a *App) openAccess(context.Context) (parts, error) {
 	acc, err := access.New(access.Config{KeysFile: a.cfg.Keys, DefaultAccount: a.cfg.Account})
 	if err != nil {
@@ -68,7 +95,7 @@ func (a *App) openAccess(context.Context) (parts, error) {
 func (a *App) openJet(ctx context.Context) (parts, error) {
 	cfg := jet.Config{
 		Replicas: a.cfg.Replicas, Prefix: a.cfg.NATSPrefix, Node: a.cfg.Node,
-		Logger: a.log.With(keyService, "jet"),
+		Logger: a.log,
 	}
 	if a.embedded() {
 		cfg.Dir, cfg.Listen = a.logDir(), a.cfg.NATSListen
@@ -140,19 +167,20 @@ func (a *App) openOperations(ctx context.Context) (parts, error) {
 	if a.cfg.MetricsListen == "" {
 		return parts{}, nil
 	}
-	s, err := listenHTTP(ctx, a.cfg.MetricsListen, httpConfig{
+	var lc net.ListenConfig
+	l, err := lc.Listen(ctx, "tcp", a.cfg.MetricsListen)
+	if err != nil {
+		return parts{}, fmt.Errorf("cannot listen on %s (choose another --metrics-listen): %w", a.cfg.MetricsListen, err)
+	}
+	s := newHTTPServer(l, httpConfig{
 		handler:        &front{apis: http.NotFoundHandler(), pages: a.pages(true)},
 		maxConnections: maxOperationsConnections, connections: func(int) {},
 		log: a.log.With(keyService, "operations"), drain: func() {}, patience: a.cfg.DrainTimeout,
 	})
-	if err != nil {
-		return parts{}, fmt.Errorf("metrics-listen: %w", err)
-	}
-	a.operations = s
-	return parts{run: s.run, close: s.close}, nil
+	return parts{run: s.run}, nil
 }
 
-func (a *App) openHTTP(ctx context.Context) (parts, error) {
+func (a *App) openHTTP(context.Context) (parts, error) {
 	tls, err := serverTLS(a.cfg.TLSCert, a.cfg.TLSKey, a.cfg.TLSClientCA)
 	if err != nil {
 		return parts{}, err
@@ -161,22 +189,12 @@ func (a *App) openHTTP(ctx context.Context) (parts, error) {
 	if !loopback(a.cfg.Listen) {
 		f.private = map[string]bool{"/status": true, "/metrics": true}
 	}
-	s, err := listenHTTP(ctx, a.cfg.Listen, httpConfig{
+	s := newHTTPServer(a.listener, httpConfig{
 		handler: f, tls: tls,
 		maxConnections: a.cfg.MaxConnections, connections: a.metrics.Connection,
 		log: a.log.With(keyService, "http"), drain: a.stopPolls, patience: a.cfg.DrainTimeout,
 	})
-	if err != nil {
-		return parts{}, err
-	}
-	a.api = s
-	if a.lock != nil {
-		h := Holder{PID: os.Getpid(), Started: a.started, Listen: s.listener.Addr().String()}
-		if err := a.lock.write(h); err != nil {
-			return parts{}, fmt.Errorf("note the address in the data folder: %w", err)
-		}
-	}
-	return parts{run: s.run, close: s.close}, nil
+	return parts{run: s.run}, nil
 }
 
 // maxOperationsConnections bounds the clients of --metrics-listen.
