@@ -71,7 +71,7 @@ func formText(b []byte) (string, bool) {
 		return string(b), true
 	}
 	var s strings.Builder
-	s.Grow(len(b) - 2*bytes.Count(b, []byte{'%'}))
+	s.Grow(max(0, len(b)-2*bytes.Count(b, []byte{'%'})))
 	for i := 0; i < len(b); i++ {
 		switch c := b[i]; c {
 		case '+':
