@@ -88,12 +88,13 @@ func (r *run) show(ctx context.Context) {
 	}
 }
 
+// status is short enough for a terminal of 80 columns.
 func (r *run) status() string {
 	_, fulfilled, refused := r.shop.Book.Count()
 	t := r.tally
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	stock, pay := t.steps[orders.SetAsideStock], t.steps[orders.AuthorizePayment]
-	return fmt.Sprintf("%4.1f s  submitted %d  stock set aside %d  paid %d  failed tries %d  fulfilled %d  refused %d",
+	return fmt.Sprintf("%4.1f s  in %d  stock %d  paid %d  failed tries %d  fulfilled %d  refused %d",
 		time.Since(r.began).Seconds(), t.sent, stock.handled, pay.handled, stock.failed+pay.failed, fulfilled, refused)
 }
