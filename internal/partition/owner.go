@@ -55,6 +55,7 @@ type owner struct {
 	// that their record names. Without entries it costs nothing.
 	elsewhere map[payloadAt][]placed
 
+	down       chan struct{} // closed with the owner
 	wakeClock  chan struct{} // the earliest due time changed
 	wakeOutbox chan struct{} // an outbox has something to send
 	wakeMoves  chan struct{} // a move task was started
@@ -98,6 +99,7 @@ func newOwner(s *Service, id uint32, j *journal.Journal) *owner {
 		log:        s.log.With("partition", id),
 		queues:     make(map[ref]*queueState),
 		elsewhere:  make(map[payloadAt][]placed),
+		down:       make(chan struct{}),
 		wakeClock:  make(chan struct{}, 1),
 		wakeOutbox: make(chan struct{}, 1),
 		wakeMoves:  make(chan struct{}, 1),
@@ -249,6 +251,7 @@ func (o *owner) close() {
 		return
 	}
 	o.closed = true
+	close(o.down)
 	for _, qs := range o.queues {
 		for w := qs.waiters.pop(); w != nil; w = qs.waiters.pop() {
 			o.waiting.Add(-1)
@@ -263,14 +266,20 @@ func (o *owner) stop() {
 	o.mu.Unlock()
 }
 
-// insert puts a message into the queue and counts its payload as live.
+// insert puts a new message into the queue and counts its payload as live.
 func (o *owner) insert(qs *queueState, now queue.Time, m queue.Message) {
+	qs.m.Insert(now, m)
+	o.j.Retain(m.Append, int(m.Len))
+}
+
+// reinsert is insert for a message that may be there already: then only the
+// place of its payload changes.
+func (o *owner) reinsert(qs *queueState, now queue.Time, m queue.Message) {
 	if old, ok := qs.m.Get(m.Key); ok {
 		o.unplace(qs, old)
 		o.j.Release(old.Append, int(old.Len))
 	}
-	qs.m.Insert(now, m)
-	o.j.Retain(m.Append, int(m.Len))
+	o.insert(qs, now, m)
 }
 
 // gone is called for each message that left the queue for good.

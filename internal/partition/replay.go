@@ -138,7 +138,7 @@ func (o *owner) applyMessage(pos journal.Pos, b []byte, offset int) error {
 		if p.ref.outbox {
 			m.Group = ""
 		}
-		o.insert(qs, o.now, m)
+		o.reinsert(qs, o.now, m)
 		if p.dedup {
 			orig := queue.Original{Key: p.key, Append: pos.Append, Expires: p.dedupExpires}
 			copy(orig.ID[:], payload[1:17])

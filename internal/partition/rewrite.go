@@ -204,7 +204,7 @@ func (o *owner) replace(it *rewritten, pos journal.Pos, now queue.Time) {
 	if it.message {
 		m := it.msg
 		m.Append, m.Offset = pos.Append, pos.Offset+m.Offset
-		o.insert(it.qs, now, m)
+		o.reinsert(it.qs, now, m)
 	}
 	if it.dedup {
 		it.orig.Append = pos.Append

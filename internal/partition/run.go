@@ -89,12 +89,11 @@ func (s *Service) hold(ctx, inner context.Context, fail context.CancelCauseFunc,
 			}
 		}
 		for again := true; again; {
-			var err error
-			if again, err = s.rebalance(ctx, inner, fail); err != nil {
+			_, changed := s.leases.holder(0)
+			if err := s.rebalance(ctx, inner, fail); err != nil {
 				fail(err)
 				return
 			}
-			_, changed := s.leases.holder(0)
 			select {
 			case <-ctx.Done():
 				return
@@ -110,10 +109,10 @@ func (s *Service) hold(ctx, inner context.Context, fail context.CancelCauseFunc,
 }
 
 // rebalance claims what is free and gives up what is too much.
-func (s *Service) rebalance(ctx, inner context.Context, fail context.CancelCauseFunc) (again bool, err error) {
+func (s *Service) rebalance(ctx, inner context.Context, fail context.CancelCauseFunc) error {
 	claim, giveUp, err := s.leases.plan()
 	if err != nil {
-		return false, err
+		return err
 	}
 	s.dropLost()
 	for _, p := range claim {
@@ -122,7 +121,7 @@ func (s *Service) rebalance(ctx, inner context.Context, fail context.CancelCause
 		cancel()
 		if err != nil {
 			s.log.Warn("a partition can't be claimed just now", "partition", p, "error", err)
-			return false, nil
+			return nil
 		}
 		if ok {
 			s.start(inner, p, fail)
@@ -144,7 +143,7 @@ func (s *Service) rebalance(ctx, inner context.Context, fail context.CancelCause
 			s.start(inner, p, fail)
 		}
 	}
-	return len(claim) > 0, nil
+	return nil
 }
 
 // dropLost stops partitions whose lease another node took.
@@ -290,6 +289,7 @@ func (s *Service) work(ctx context.Context, p uint32, slot *owned, o *owner, loa
 	select {
 	case <-work.Done():
 	case <-o.j.Failed():
+	case <-o.down:
 	}
 	// Nothing new from here on; what was taken in is made durable and answered.
 	s.mu.Lock()
