@@ -96,6 +96,7 @@ func TestHandOverAndTakeOver(t *testing.T) {
 		return err == nil && len(got) == 1
 	})
 	c := startNode(t, jet.Config{URL: url}, named("c"))
+	eventually(t, "c knows the queue", func() bool { _, ok := c.reg.QueueByID(q.ID); return ok })
 	c.send(q, message("2"))
 	b.wantCounts(q, 1, 1, 0)
 }
@@ -154,6 +155,7 @@ func TestPartitionsAreShared(t *testing.T) {
 	for i := range 8 {
 		queues = append(queues, a.queue(fmt.Sprint("q", i), nil))
 	}
+	eventually(t, "b knows the queues", func() bool { return b.reg.Revision() >= a.reg.Revision() })
 	var wg sync.WaitGroup
 	for _, q := range queues {
 		wg.Go(func() {
