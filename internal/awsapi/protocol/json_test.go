@@ -12,6 +12,8 @@ import (
 	"testing"
 	"time"
 	"unicode/utf8"
+
+	"pgregory.net/rapid"
 )
 
 // everything has a member of every kind.
@@ -271,43 +273,120 @@ func FuzzDecodeJSON(f *testing.F) {
 	f.Add([]byte(`{"N":{"name":"x","Value":7,"Again":{}},"PN":{},"Many":[{"name":"a"}],"Maps":{"k":{}},"Deep":[[1],[]]}`))
 	f.Add([]byte(`{"X":[0,-0.0,1e5,{"a":[]},"\n"],"S":"0123456789abcdef\"\\"}`))
 	p := planOf[everything](f)
-	f.Fuzz(func(t *testing.T, data []byte) {
-		var got, want everything
-		gotErr := decodeJSON(bytes.Clone(data), p, reflect.ValueOf(&got).Elem())
-		if gotErr != nil && strings.Contains(gotErr.Message, "nested too deeply") || len(bytes.TrimSpace(data)) == 0 ||
-			string(bytes.TrimSpace(data)) == "null" {
-			return
+	f.Fuzz(func(t *testing.T, data []byte) { compareJSON(t, p, data) })
+}
+
+// TestDecodeJSONProperty does the same with random documents and their mutations,
+// which gets further than bytes at random.
+func TestDecodeJSONProperty(t *testing.T) {
+	t.Parallel()
+	p := planOf[everything](t)
+	text := rapid.SampledFrom([]string{`""`, `"a"`, `"AQI="`, `"\u00e4\n\ud83d\ude00"`, `"ä你😀"`, `"` + strings.Repeat("x", 40) + `\""`})
+	names := rapid.SampledFrom([]string{"S", "P", "I", "PI", "L", "B", "PB", "F", "Blob", "List", "M", "N", "PN", "Many", "Maps", "Deep", "name", "Value", "Again", "X"})
+	// Values of the right type, else hardly a document would be accepted.
+	structs := []string{`{}`, `{"name":"a"}`, `{"Value":1,"Again":{"name":"\u00e4","Again":null}}`, `{"x":[{}],"Value":null}`, "null"}
+	fitting := map[string][]string{
+		"S": {`""`, `"a"`, `"\ud83d\ude00"`, "null"}, "P": {`""`, `"x"`, "null"}, "I": {"0", "-7", "null"}, "PI": {"1", "null"},
+		"L": {"9223372036854775807", "-0"}, "B": {"true", "false"}, "PB": {"true", "null"}, "F": {"0", "1.5", "-2e-3", "1E5"},
+		"Blob": {`""`, `"AQI="`, `"\/w=="`, "null"}, "List": {"[]", `["a"]`, `["a", null,"b"]`, "null"},
+		"M": {"{}", `{"a":"b"}`, `{"":null , "\u0041":"\n"}`, "null"}, "N": structs, "PN": structs,
+		"Many": {"[]", "[{}]", "[" + strings.Join(structs, ",") + "]"}, "Maps": {"{}", `{"k":` + structs[2] + `}`}, "Deep": {"[[1],[],null]", "[]"},
+	}
+	var value func(t *rapid.T, depth int) string
+	value = func(t *rapid.T, depth int) string {
+		n := rapid.IntRange(0, 9).Draw(t, "kind")
+		if depth > 4 && n > 5 {
+			n -= 5
 		}
-		if !utf8.Valid(data) {
-			if gotErr == nil {
-				t.Fatalf("accepted invalid UTF-8 %q", data)
+		space := rapid.SampledFrom([]string{"", " ", "\n\t"}).Draw(t, "space")
+		switch n {
+		case 0, 1, 2:
+			return text.Draw(t, "text")
+		case 3:
+			return rapid.SampledFrom([]string{"0", "-1", "12", "1.5", "2e3", "2147483648", "-9223372036854775808", "1E-2", "1e999"}).Draw(t, "number")
+		case 4:
+			return rapid.SampledFrom([]string{"true", "false"}).Draw(t, "bool")
+		case 5:
+			return "null"
+		case 6:
+			var list []string
+			for range rapid.IntRange(0, 3).Draw(t, "n") {
+				list = append(list, value(t, depth+1))
 			}
-			return
+			return "[" + space + strings.Join(list, ","+space) + "]"
 		}
-		fold, repeated := oddNames(data)
-		if fold || gotErr != nil && (surrogate.Match(data) || strings.Contains(gotErr.Message, "START_ARRAY can not be converted to a Blob")) {
-			return
+		var list []string
+		for range rapid.IntRange(0, 4).Draw(t, "n") {
+			list = append(list, `"`+names.Draw(t, "name")+`"`+space+":"+space+value(t, depth+1))
 		}
-		wantErr := json.Unmarshal(data, &want)
-		if (gotErr == nil) != (wantErr == nil) {
-			t.Fatalf("got %v, encoding/json says %v, for %q", gotErr, wantErr, data)
+		return "{" + strings.Join(list, space+",") + space + "}"
+	}
+	rapid.Check(t, func(t *rapid.T) {
+		var list []string
+		for range rapid.IntRange(0, 5).Draw(t, "members") {
+			name := names.Draw(t, "name")
+			v := value(t, 0)
+			if fit := fitting[name]; fit != nil && rapid.IntRange(0, 9).Draw(t, "fit") > 0 {
+				v = rapid.SampledFrom(fit).Draw(t, "value")
+			}
+			list = append(list, `"`+name+`":`+v)
 		}
-		if gotErr == nil && !repeated && !reflect.DeepEqual(got, want) {
-			t.Fatalf("got %+v\nencoding/json has %+v\nfor %q", got, want, data)
+		data := []byte("{" + strings.Join(list, ",") + "}")
+		for range rapid.IntRange(0, 2).Draw(t, "mutations") {
+			i := rapid.IntRange(0, len(data)-1).Draw(t, "at")
+			switch rapid.IntRange(0, 2).Draw(t, "mutation") {
+			case 0:
+				data[i] = rapid.SampledFrom([]byte("{}[]\",:\\0e-. tu\x00\x80")).Draw(t, "byte")
+			case 1:
+				data = append(data[:i:i], data[i+1:]...)
+			case 2:
+				data = data[:i+1]
+			}
+			if len(data) == 0 {
+				break
+			}
 		}
-		if gotErr != nil {
-			return
-		}
-		// What we write, encoding/json reads back.
-		var back everything
-		text := appendJSON(nil, p, reflect.ValueOf(got))
-		if err := decodeJSON(text, p, reflect.ValueOf(&back).Elem()); err != nil {
-			t.Fatalf("own output %s refused: %v", text, err)
-		}
-		if !json.Valid(text) {
-			t.Fatalf("own output %s is no JSON", text)
-		}
+		compareJSON(t, p, data)
 	})
+}
+
+// compareJSON decodes data with encoding/json too, and compares.
+func compareJSON(t interface{ Fatalf(string, ...any) }, p *plan, data []byte) {
+	var got, want everything
+	gotErr := decodeJSON(bytes.Clone(data), p, reflect.ValueOf(&got).Elem())
+	if gotErr != nil && strings.Contains(gotErr.Message, "nested too deeply") || len(bytes.TrimSpace(data)) == 0 ||
+		string(bytes.TrimSpace(data)) == "null" {
+		return
+	}
+	if !utf8.Valid(data) {
+		if gotErr == nil {
+			t.Fatalf("accepted invalid UTF-8 %q", data)
+		}
+		return
+	}
+	fold, repeated := oddNames(data)
+	if fold || gotErr != nil && (surrogate.Match(data) || strings.Contains(gotErr.Message, "START_ARRAY can not be converted to a Blob")) {
+		return
+	}
+	wantErr := json.Unmarshal(data, &want)
+	if (gotErr == nil) != (wantErr == nil) {
+		t.Fatalf("got %v, encoding/json says %v, for %q", gotErr, wantErr, data)
+	}
+	if gotErr == nil && !repeated && !reflect.DeepEqual(got, want) {
+		t.Fatalf("got %+v\nencoding/json has %+v\nfor %q", got, want, data)
+	}
+	if gotErr != nil {
+		return
+	}
+	// What we write, encoding/json reads back.
+	var back everything
+	text := appendJSON(nil, p, reflect.ValueOf(got))
+	if err := decodeJSON(text, p, reflect.ValueOf(&back).Elem()); err != nil {
+		t.Fatalf("own output %s refused: %v", text, err)
+	}
+	if !json.Valid(text) {
+		t.Fatalf("own output %s is no JSON", text)
+	}
 }
 
 // FuzzJSONString: whatever string, encoding/json reads it back as it was.
