@@ -3,8 +3,6 @@ package protocol
 import (
 	"bytes"
 	"encoding/json"
-	"errors"
-	"io"
 	"math"
 	"reflect"
 	"regexp"
@@ -219,6 +217,7 @@ var surrogate = regexp.MustCompile(`\\u[dD][89a-fA-F]`)
 // only (encoding/json takes them for it) and whether any object repeats a name.
 func oddNames(data []byte) (fold, repeated bool) {
 	dec := json.NewDecoder(bytes.NewReader(data))
+	dec.UseNumber()
 	var walk func() error
 	walk = func() error {
 		tok, err := dec.Token()
@@ -260,9 +259,7 @@ func oddNames(data []byte) (fold, repeated bool) {
 		}
 		return err
 	}
-	if err := walk(); err != nil && !errors.Is(err, io.EOF) {
-		return false, false
-	}
+	_ = walk() // a document that breaks off: what was seen until then
 	return fold, repeated
 }
 
