@@ -85,6 +85,21 @@ type service struct {
 
 // New makes the table of operations, served with what Config names.
 func New(cfg Config) *protocol.API {
+	s := newService(cfg)
+	return &protocol.API{
+		Name:             "sqs",
+		Title:            "Simple Queue Service",
+		Version:          "2012-11-05",
+		Target:           "AmazonSQS",
+		JSON:             "1.0",
+		Namespace:        "http://queue.amazonaws.com/doc/2012-11-05/",
+		QueryErrorHeader: true,
+		PathMember:       "QueueUrl",
+		Operations:       s.operations(),
+	}
+}
+
+func newService(cfg Config) *service {
 	s := &service{
 		defs: cfg.Definitions, msgs: cfg.Messages, access: cfg.Access,
 		now: cfg.Now, newID: cfg.NewID, maxBatch: cfg.MaxBatch, log: cfg.Logger,
@@ -101,17 +116,7 @@ func New(cfg Config) *protocol.API {
 	if s.maxBatch <= 0 || s.maxBatch > maxMessageBytes {
 		s.maxBatch = maxMessageBytes
 	}
-	return &protocol.API{
-		Name:             "sqs",
-		Title:            "Simple Queue Service",
-		Version:          "2012-11-05",
-		Target:           "AmazonSQS",
-		JSON:             "1.0",
-		Namespace:        "http://queue.amazonaws.com/doc/2012-11-05/",
-		QueryErrorHeader: true,
-		PathMember:       "QueueUrl",
-		Operations:       s.operations(),
-	}
+	return s
 }
 
 // randomID is a random UUID, version 4 (RFC 9562).
