@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime"
 	"sync"
 	"time"
 )
@@ -64,6 +65,15 @@ func (j *Journal) Run(ctx context.Context) error {
 	return nil
 }
 
+const (
+	// fullEnough: beside appends under way another one is published only when it has this part of
+	// MaxAppend. Smaller ones cost more than they gain: each needs a sync of its own, and gathers more
+	// records while it waits.
+	fullEnough = 4
+	// yields is how often the writer lets others run before it seals a batch.
+	yields = 2
+)
+
 // step is what the writer has to do next.
 type step int
 
@@ -100,6 +110,9 @@ func (j *Journal) next() (step, *batch) {
 			}
 			return wait, nil
 		}
+		if j.inFlight > 0 && len(j.gather.buf) < j.cfg.MaxAppend/fullEnough {
+			return wait, nil
+		}
 		j.seal()
 	}
 	b := j.pending[j.sent]
@@ -125,6 +138,11 @@ func (j *Journal) write(ctx context.Context) error {
 		case wait:
 			select {
 			case <-j.wake:
+				// Those whose commits were just answered mostly append again at once: let them, so
+				// that their records share one append. With nobody else to run this costs nothing.
+				for range yields {
+					runtime.Gosched()
+				}
 			case <-ctx.Done():
 				return nil
 			}
