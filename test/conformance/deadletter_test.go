@@ -43,8 +43,10 @@ func TestDeadLetterQueue(t *testing.T) {
 	c := client(t)
 	source, dlq := deadLetters(t, c, 2)
 	sent := send(t, c, source, "poison", with(map[string]types.MessageAttributeValue{"k": str("v")}))
-	first := one(t, c, source, hide(0))
-	second := one(t, c, source, hide(0))
+	first := one(t, c, source)
+	visibility(t, c, source, first, 0)
+	second := one(t, c, source)
+	visibility(t, c, source, second, 0)
 	if second.Attributes["ApproximateReceiveCount"] != "2" {
 		t.Errorf("receive count = %s, want 2", second.Attributes["ApproximateReceiveCount"])
 	}
@@ -85,8 +87,8 @@ func TestFIFODeadLetterQueue(t *testing.T) {
 	}
 	got := receive(t, c, source, upTo(2))
 	wantBodies(t, got, "1", "2")
-	visibility(t, c, source, got[1], 0)
 	visibility(t, c, source, got[0], 0)
+	visibility(t, c, source, got[1], 0)
 	wantBodies(t, []types.Message{one(t, c, source)}, "3")
 	dead := receive(t, c, dlq, upTo(10), wait(5))
 	wantBodies(t, dead, "1", "2")

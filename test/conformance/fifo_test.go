@@ -136,7 +136,7 @@ func TestDeduplicationByContent(t *testing.T) {
 	if *first.MessageId != *second.MessageId {
 		t.Error("the same body got another message id")
 	}
-	send(t, c, url, "same", group("g"), dedup("an id of its own"))
+	send(t, c, url, "same", group("g"), dedup("an-id-of-its-own"))
 	wantCounts(t, c, url, "2", "0", "0")
 	// Switched off, the id is needed.
 	if _, err := c.SetQueueAttributes(bound(t), &sqs.SetQueueAttributesInput{QueueUrl: &url, Attributes: attrs{"ContentBasedDeduplication": "false"}}); err != nil {

@@ -84,7 +84,7 @@ func TestRawQueryRefused(t *testing.T) {
 		"bad percent":       {formRequest(path, "Action=SendMessage&MessageBody=%zz"+v), nil},
 		"cut percent":       {formRequest(path, "Action=SendMessage&MessageBody=%4"+v), nil},
 		"semicolons":        {formRequest(path, "Action=SendMessage;MessageBody=x"), nil},
-		"not UTF-8":         {formRequest(path, "Action=SendMessage&MessageBody=%ff%fe"+v), []string{codeBadContents, codeBadValue}},
+		"not UTF-8":         {formRequest(path, "Action=SendMessage&MessageBody=%ff%fe"+v), []string{codeBadContents, codeBadValue, "MalformedQueryString"}},
 		"text for number":   {formRequest(path, send+"&DelaySeconds=five"), []string{codeBadValue, "MalformedInput", "MalformedQueryString"}},
 		"huge number":       {formRequest(path, send+"&DelaySeconds=99999999999999999999"), []string{codeBadValue, "MalformedInput", "MalformedQueryString"}},
 		"huge index":        {formRequest(path, send+"&MessageAttribute.999999999.Name=a&MessageAttribute.999999999.Value.DataType=Nonsense"), nil},

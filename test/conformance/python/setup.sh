@@ -1,0 +1,36 @@
+#!/bin/sh
+# Makes the two virtual environments of the Python tests and prints their
+# folders, a line each: first the one with a boto3 that speaks JSON, then the
+# one with a boto3 that speaks Query. They are kept in the user's cache folder
+# under a name made of their requirements, and used again.
+set -eu
+
+here=$(cd "$(dirname "$0")" && pwd)
+cache=${XDG_CACHE_HOME:-$HOME/.cache}/waystation-tests
+python=${PYTHON:-python3}
+
+command -v "$python" >/dev/null 2>&1 || {
+	echo "setup.sh: $python is missing: install Python 3.9 or later with venv, or set PYTHON" >&2
+	exit 1
+}
+
+for kind in new old; do
+	requirements=$here/requirements-$kind.txt
+	sum=$({ "$python" --version; cat "$requirements"; } | cksum | tr ' ' -)
+	venv=$cache/python-$kind-$sum
+	if [ ! -f "$venv/complete" ]; then
+		mkdir -p "$cache"
+		# Made under another name first: an interrupted installation is never used.
+		making=$(mktemp -d "$cache/making-XXXXXX")
+		trap 'rm -rf "$making"' EXIT
+		"$python" -m venv "$making/venv" >&2
+		"$making/venv/bin/python" -m pip install --quiet --disable-pip-version-check -r "$requirements" >&2
+		touch "$making/venv/complete"
+		# A virtual environment works from where it is started by its own python.
+		rm -rf "$venv"
+		mv "$making/venv" "$venv"
+		rm -rf "$making"
+		trap - EXIT
+	fi
+	echo "$venv"
+done
