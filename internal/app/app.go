@@ -123,7 +123,7 @@ func (a *App) serve(ctx context.Context) error {
 	cancel()
 	<-told
 	if err == nil {
-		a.log.Info("ready", keyAddress, a.URL(), keyDuration, time.Since(a.started).Round(time.Millisecond))
+		a.log.Info("ready", keyAddress, a.URL(), keyDuration, time.Since(a.started).Round(time.Millisecond).String())
 		select {
 		case <-ctx.Done():
 			return nil
