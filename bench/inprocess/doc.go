@@ -1,0 +1,11 @@
+// Command inprocess measures the partition API without HTTP: the very service
+// that a server runs, over the embedded log with fsync on every append, in a
+// temporary folder.
+//
+//	go run ./bench/inprocess throughput   # sends, receives, deletes from 1, 64 and 256 callers
+//	go run ./bench/inprocess depth        # receive cost at 1,000 and 1,000,000 deep, and behind a blocked FIFO group
+//	go run ./bench/inprocess memory       # resident memory and replay of a million messages
+//
+// Each prints a table; -json prints one JSON object a line instead. The folder
+// must lie on a real disk: fsync on tmpfs costs nothing and flatters.
+package main

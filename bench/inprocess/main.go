@@ -1,0 +1,118 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"strings"
+	"text/tabwriter"
+)
+
+// options are the flags of all scenarios.
+type options struct {
+	dir      string // parent of the temporary folder
+	keep     string // replay: the folder of a former run
+	size     int
+	messages int
+	rounds   int
+	deep     int
+	blocked  int
+	json     bool
+}
+
+// row is one line of the report.
+type row struct {
+	Scenario string             `json:"scenario"`
+	Case     string             `json:"case"`
+	Values   map[string]float64 `json:"values"`
+	columns  []string
+}
+
+// report prints rows as they come.
+type report struct {
+	out  io.Writer
+	json bool
+}
+
+func (r *report) add(scenario, name string, columns []string, values ...float64) {
+	w := row{Scenario: scenario, Case: name, Values: map[string]float64{}, columns: columns}
+	for i, c := range columns {
+		w.Values[c] = values[i]
+	}
+	if r.json {
+		json.NewEncoder(r.out).Encode(w)
+		return
+	}
+	t := tabwriter.NewWriter(r.out, 0, 0, 2, ' ', 0)
+	fmt.Fprintf(t, "%-12s\t%-34s", scenario, name)
+	for i, c := range columns {
+		fmt.Fprintf(t, "\t%s %s", number(values[i]), c)
+	}
+	fmt.Fprintln(t)
+	t.Flush()
+}
+
+func number(v float64) string {
+	switch {
+	case v >= 1000:
+		return fmt.Sprintf("%.0f", v)
+	default:
+		return fmt.Sprintf("%.4g", v)
+	}
+}
+
+var scenarios = map[string]func(context.Context, options, *report) error{
+	"throughput": throughput,
+	"depth":      depth,
+	"memory":     memory,
+	"replay":     replay,
+}
+
+func main() {
+	var o options
+	flag.StringVar(&o.dir, "dir", "", "folder on a real disk to put the temporary one into (default: the system's)")
+	flag.StringVar(&o.keep, "data", "", "replay: folder with data, as left by a stopped server or memory -data")
+	flag.IntVar(&o.size, "size", 1024, "bytes of a message's body")
+	flag.IntVar(&o.messages, "messages", 100_000, "throughput: messages of a round, at most 110000")
+	flag.IntVar(&o.rounds, "rounds", 5, "throughput: rounds, of which the median is printed")
+	flag.IntVar(&o.deep, "deep", 1_000_000, "depth, memory: messages in the deep queue")
+	flag.IntVar(&o.blocked, "blocked", 100_000, "depth: messages of the blocked FIFO group")
+	flag.BoolVar(&o.json, "json", false, "print JSON lines")
+	flag.Usage = func() {
+		fmt.Fprintf(flag.CommandLine.Output(), "usage: inprocess [flags] throughput|depth|memory|replay…\n")
+		flag.PrintDefaults()
+	}
+	flag.Parse()
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	defer stop()
+	if err := perform(ctx, o, flag.Args()); err != nil {
+		fmt.Fprintln(os.Stderr, "inprocess:", err)
+		os.Exit(1)
+	}
+}
+
+func perform(ctx context.Context, o options, names []string) error {
+	if len(names) == 0 {
+		names = []string{"throughput", "depth", "memory"}
+	}
+	if o.messages < 1 || o.messages > 110_000 {
+		return fmt.Errorf("-messages must lie between 1 and 110000: more than 120000 cannot be in flight")
+	}
+	r := &report{out: os.Stdout, json: o.json}
+	for _, name := range names {
+		run := scenarios[name]
+		if run == nil {
+			return fmt.Errorf("there is no scenario %q, only throughput, depth, memory and replay", name)
+		}
+		if err := run(ctx, o, r); err != nil {
+			return fmt.Errorf("%s: %w", name, err)
+		}
+	}
+	return nil
+}
+
+func (o options) body() string { return strings.Repeat("0123456789abcdef", o.size/16+1)[:o.size] }
