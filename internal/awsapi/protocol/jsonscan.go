@@ -1,7 +1,9 @@
 package protocol
 
 import (
+	"bytes"
 	"encoding/binary"
+	"math/bits"
 	"strings"
 	"unicode/utf16"
 	"unicode/utf8"
@@ -77,13 +79,16 @@ func (s *scanner) str() (raw []byte, escaped bool, err *Error) {
 	i := start
 	var seen uint64 // bits of all bytes, for the question whether any is not ASCII
 	for {
-		// Eight bytes at a time as long as none is a quote, a backslash or a control.
+		// Eight bytes at a time up to a quote, a backslash or a control. Of the flags
+		// the lowest is always right, which is all that is needed.
 		for i+8 <= len(s.data) {
 			w := binary.LittleEndian.Uint64(s.data[i:])
 			quote := w ^ ones*'"'
 			slash := w ^ ones*'\\'
-			stop := (quote-ones)&^quote | (slash-ones)&^slash | (w-ones*0x20)&^w
-			if stop&highs != 0 {
+			if stop := ((quote-ones)&^quote | (slash-ones)&^slash | (w-ones*' ')&^w) & highs; stop != 0 {
+				n := bits.TrailingZeros64(stop) / 8
+				seen |= w & (1<<(8*n) - 1)
+				i += n
 				break
 			}
 			seen |= w
@@ -161,12 +166,12 @@ func unescape(raw []byte, escaped bool) (string, *Error) {
 	b.Grow(len(raw)) // an escape is never shorter than what it stands for
 	for i := 0; i < len(raw); {
 		if raw[i] != '\\' {
-			j := i + 1
-			for j < len(raw) && raw[j] != '\\' {
-				j++
+			j := bytes.IndexByte(raw[i:], '\\')
+			if j < 0 {
+				j = len(raw) - i
 			}
-			b.Write(raw[i:j])
-			i = j
+			b.Write(raw[i : i+j])
+			i += j
 			continue
 		}
 		switch c := raw[i+1]; c {

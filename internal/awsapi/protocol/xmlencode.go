@@ -103,6 +103,10 @@ func appendXMLText(b []byte, s string) []byte {
 	start := 0
 	for i := 0; i < len(s); {
 		c := s[i]
+		if !special[c] {
+			i++
+			continue
+		}
 		n, with := 1, ""
 		switch {
 		case c == '<':
@@ -115,7 +119,7 @@ func appendXMLText(b []byte, s string) []byte {
 			with = "&quot;"
 		case c == '\r':
 			with = "&#xD;"
-		case c < 0x20 && c != '\t' && c != '\n':
+		case c < ' ':
 			with = "\ufffd"
 		case c >= utf8.RuneSelf:
 			var r rune
@@ -132,3 +136,15 @@ func appendXMLText(b []byte, s string) []byte {
 	}
 	return append(b, s[start:]...)
 }
+
+// special are the bytes that XML text cannot hold as they are, or that begin a
+// character to look at.
+var special = func() (t [256]bool) {
+	for c := range 256 {
+		t[c] = c < ' ' && c != '\t' && c != '\n' || c >= utf8.RuneSelf
+	}
+	for _, c := range `<>&"` {
+		t[c] = true
+	}
+	return t
+}()
