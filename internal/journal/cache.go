@@ -38,12 +38,6 @@ func (c *cache) get(seq uint64) ([]byte, bool) {
 	return e.data, true
 }
 
-func (c *cache) has(seq uint64) bool {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.bySeq[seq] != nil
-}
-
 func (c *cache) put(seq uint64, data []byte) {
 	e := &cached{seq: seq, data: data}
 	c.mu.Lock()
@@ -60,17 +54,6 @@ func (c *cache) put(seq uint64, data []byte) {
 	c.size += e.cost()
 	for c.size > c.limit {
 		c.drop(c.ends.prev)
-	}
-}
-
-// forget drops what stands before seq.
-func (c *cache) forget(before uint64) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	for seq, e := range c.bySeq {
-		if seq < before {
-			c.drop(e)
-		}
 	}
 }
 

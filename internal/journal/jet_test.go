@@ -100,6 +100,51 @@ func TestOnJetStream(t *testing.T) {
 	}
 }
 
+// unreliable loses appends and answers on their way to a stream.
+type unreliable struct {
+	*jet.Stream
+	mu    sync.Mutex
+	count int
+}
+
+func (l *unreliable) Append(data []byte, id string, expect uint64, done func(uint64, error)) {
+	l.mu.Lock()
+	l.count++
+	n := l.count
+	l.mu.Unlock()
+	switch {
+	case n%7 == 0:
+		go done(0, jet.ErrUnavailable)
+	case n%5 == 0:
+		l.Stream.Append(data, id, expect, func(uint64, error) { done(0, jet.ErrUnavailable) })
+	default:
+		l.Stream.Append(data, id, expect, done)
+	}
+}
+
+func TestUnreliableJetStream(t *testing.T) {
+	t.Parallel()
+	stream := newStream(t)
+	o := start(t, &unreliable{Stream: stream}, func(c *Config) { c.MaxInFlight, c.MaxAppend = MaxInFlightLimit, 1<<10 })
+	var want []string
+	var last *Commit
+	for i := range 500 {
+		rec := fmt.Sprintf("%d %s", i, strings.Repeat("x", 200))
+		want = append(want, rec)
+		_, last = o.add(t, rec)
+		if i%20 == 0 {
+			durable(t, last)
+		}
+	}
+	durable(t, last)
+	if err := o.close(t); err != nil {
+		t.Fatal(err)
+	}
+	if got := replayOf(t, stream); !slices.Equal(got, want) {
+		t.Fatalf("%d records replayed of %d", len(got), len(want))
+	}
+}
+
 // TestTakeOversOnJetStream has owners claim a log from one another under load.
 func TestTakeOversOnJetStream(t *testing.T) {
 	t.Parallel()

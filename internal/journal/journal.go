@@ -181,8 +181,6 @@ func (j *Journal) fail(err error) {
 	j.mu.Unlock()
 
 	if err != ErrClosed {
-		j.cfg.Logger.Error("journal failed", keyService, "journal", keyResource, j.cfg.Name,
-			keyError, err, "batches_lost", len(lost))
 		close(j.failed)
 	}
 	for _, b := range lost {

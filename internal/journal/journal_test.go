@@ -479,6 +479,24 @@ func TestStopGivesUp(t *testing.T) {
 	close(hold)
 }
 
+// TestStopGivesUpWhileResolving stops a journal that goes on asking an unreachable log.
+func TestStopGivesUpWhileResolving(t *testing.T) {
+	t.Parallel()
+	log := newFakeLog(t)
+	o := start(t, log, func(c *Config) { c.FlushTimeout = 30 * time.Millisecond; c.GiveUp = time.Minute })
+	log.set(func(l *fakeLog) {
+		l.onAppend = func(string) fault { return unreachable }
+		l.onGet = func(uint64) error { return jet.ErrUnavailable }
+	})
+	_, c := o.add(t, "x")
+	if err := o.close(t); err != nil {
+		t.Fatal(err)
+	}
+	if err := outcome(t, c); !errors.Is(err, ErrClosed) {
+		t.Fatal(err)
+	}
+}
+
 func TestWaitEndsWithContext(t *testing.T) {
 	t.Parallel()
 	log := newFakeLog(t)

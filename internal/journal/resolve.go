@@ -26,6 +26,10 @@ const (
 // expect the same last sequence, so one of them is stored at most.
 func (j *Journal) resolve(ctx context.Context) error {
 	j.mu.Lock()
+	if len(j.pending) == 0 { // failed meanwhile
+		j.mu.Unlock()
+		return nil
+	}
 	b := j.pending[0]
 	if j.troubleSince.IsZero() {
 		j.troubleSince = j.cfg.Now()
@@ -34,13 +38,11 @@ func (j *Journal) resolve(ctx context.Context) error {
 	j.backoff = min(max(2*j.backoff, 20*time.Millisecond), time.Second)
 	j.mu.Unlock()
 
-	if b.answered && b.err != nil {
-		switch {
-		case errors.Is(b.err, jet.ErrFull):
-			return fmt.Errorf("%w: %w", ErrFull, b.err)
-		case !errors.Is(b.err, jet.ErrWrongSequence) && !retryable(b.err):
-			return fmt.Errorf("journal: append %d: %w", b.seq, b.err)
-		}
+	switch {
+	case errors.Is(b.err, jet.ErrFull):
+		return fmt.Errorf("%w: %w", ErrFull, b.err)
+	case !errors.Is(b.err, jet.ErrWrongSequence) && !retryable(b.err):
+		return fmt.Errorf("journal: append %d: %w", b.seq, b.err)
 	}
 	if err := rest(ctx, pause); err != nil {
 		return nil // stopped: Run says so to those who wait

@@ -4,7 +4,8 @@ import "context"
 
 // Rewrite signals when garbage outweighs what lives and the log is larger than RewriteFloor. The owner
 // then takes records with Oldest, appends again what lives of them, and releases the old places. It is
-// signalled again only after that made the log shorter, or after there had been less garbage.
+// signalled again only after that made the log shorter, or after there had been less garbage; an owner that
+// cannot rewrite now tries again by itself.
 func (j *Journal) Rewrite() <-chan struct{} { return j.rewrite }
 
 // Oldest returns the records of the first appends that still have live items, whole appends until they

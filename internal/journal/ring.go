@@ -119,7 +119,7 @@ func (r *ring) rewriteDue() bool {
 	return true
 }
 
-// advance moves the front over dead appends before limit, and returns it with the bytes before it.
+// advance moves the front over dead appends before limit, and returns it and whether rewriting is due.
 func (r *ring) advance(limit uint64) (front uint64, rewrite bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -146,11 +146,11 @@ func (r *ring) trimmable(last uint64) bool {
 	return r.front > r.base
 }
 
-// dead is how much stands before seq, which nothing before needs.
-func (r *ring) dead(before uint64) (bytes int64) {
+// dead is how many bytes could be trimmed before seq; it does not count further than to enough.
+func (r *ring) dead(before uint64, enough int64) (bytes int64) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	for seq := r.base; seq < before && seq < r.end; seq++ {
+	for seq := r.base; seq < before && seq < r.end && bytes < enough; seq++ {
 		bytes += int64(r.at(seq).total)
 	}
 	return bytes

@@ -39,7 +39,7 @@ func (j *Journal) trimLoop(ctx context.Context) {
 				return
 			}
 			now := j.cfg.Now()
-			if j.ring.dead(front) < j.cfg.TrimBytes && now.Sub(last) < j.cfg.TrimAge {
+			if j.ring.dead(front, j.cfg.TrimBytes) < j.cfg.TrimBytes && now.Sub(last) < j.cfg.TrimAge {
 				continue
 			}
 			if j.flushed(ctx) != nil {
@@ -97,7 +97,6 @@ func (j *Journal) purge(ctx context.Context, before uint64) error {
 		return err
 	}
 	j.ring.drop(before)
-	j.cache.forget(before)
 	j.trimmed.Add(before - first)
 	if hook := j.cfg.Observe.Trimmed; hook != nil {
 		hook(before - first)
