@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
 # Runs every fuzz test for a moment: scripts/fuzz.sh [SECONDS] [PACKAGE…]
+# An input that fails is left in the package's testdata/fuzz, as by go test.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
@@ -8,16 +9,23 @@ shift || true
 packages=("$@")
 [ ${#packages[@]} -gt 0 ] || packages=(./...)
 
-while read -r package name; do
-  echo "-- $package $name"
-  if ! out=$(go test -run '^$' -fuzz "^${name}\$" -fuzztime "${seconds}s" "$package" 2>&1); then
-    echo "$out"
-    exit 1
-  fi
-done < <(
-  go list -f '{{$p := .ImportPath}}{{$d := .Dir}}{{range .TestGoFiles}}{{$p}} {{$d}}/{{.}}{{"\n"}}{{end}}{{range .XTestGoFiles}}{{$p}} {{$d}}/{{.}}{{"\n"}}{{end}}' "${packages[@]}" |
-    while read -r package file; do
-      [ -n "$file" ] || continue
-      { grep -oE '^func Fuzz[A-Za-z0-9_]*' "$file" || true; } | while read -r _ name; do echo "$package $name"; done
-    done
-)
+scratch=$(mktemp -d)
+trap 'rm -rf "$scratch"' EXIT
+
+files='{{range .TestGoFiles}} {{.}}{{end}}{{range .XTestGoFiles}} {{.}}{{end}}'
+go list -f "{{.Dir}}|{{.ImportPath}}|$files" "${packages[@]}" >"$scratch/packages"
+
+while IFS='|' read -r dir package tests; do
+  names=$(cd "$dir" && for f in $tests; do grep -hoE '^func Fuzz[A-Za-z0-9_]*' "$f" || true; done | awk '{print $2}')
+  [ -n "$names" ] || continue
+  # One build for all fuzz tests of the package, instrumented as go test -fuzz does.
+  go test -c -fuzz=. -o "$scratch/fuzz.test" "$package"
+  for name in $names; do
+    echo "-- $package $name"
+    if ! out=$(cd "$dir" && "$scratch/fuzz.test" -test.run='^$' -test.fuzz="^$name\$" \
+      -test.fuzztime="${seconds}s" -test.fuzzcachedir="$scratch/cache" 2>&1); then
+      echo "$out"
+      exit 1
+    fi
+  done
+done <"$scratch/packages"
