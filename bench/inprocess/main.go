@@ -3,11 +3,13 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"flag"
 	"fmt"
 	"io"
 	"os"
 	"os/signal"
+	"runtime/pprof"
 	"strings"
 	"text/tabwriter"
 )
@@ -82,6 +84,7 @@ func main() {
 	flag.IntVar(&o.deep, "deep", 1_000_000, "depth, memory: messages in the deep queue")
 	flag.IntVar(&o.blocked, "blocked", 100_000, "depth: messages of the blocked FIFO group")
 	flag.BoolVar(&o.json, "json", false, "print JSON lines")
+	profile := flag.String("cpuprofile", "", "write a CPU profile to this file")
 	flag.Usage = func() {
 		fmt.Fprintf(flag.CommandLine.Output(), "usage: inprocess [flags] throughput|depth|memory|replay…\n")
 		flag.PrintDefaults()
@@ -89,10 +92,28 @@ func main() {
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
-	if err := perform(ctx, o, flag.Args()); err != nil {
+	err := profiled(*profile, func() error { return perform(ctx, o, flag.Args()) })
+	if err != nil {
 		fmt.Fprintln(os.Stderr, "inprocess:", err)
 		os.Exit(1)
 	}
+}
+
+// profiled runs work, with a CPU profile if a file is named.
+func profiled(file string, work func() error) error {
+	if file == "" {
+		return work()
+	}
+	f, err := os.Create(file)
+	if err != nil {
+		return err
+	}
+	if err := pprof.StartCPUProfile(f); err != nil {
+		return errors.Join(err, f.Close())
+	}
+	err = work()
+	pprof.StopCPUProfile()
+	return errors.Join(err, f.Close())
 }
 
 func perform(ctx context.Context, o options, names []string) error {

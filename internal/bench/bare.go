@@ -53,11 +53,12 @@ func bareHandler(size int) http.Handler {
 	})
 }
 
-// startBare starts this program again as a bare handler and returns its URL.
-func startBare(ctx context.Context, answer int) (url string, stop func(), err error) {
+// startBare starts this program again as a bare handler and returns its URL
+// and process.
+func startBare(ctx context.Context, answer int) (url string, pid int, stop func(), err error) {
 	self, err := os.Executable()
 	if err != nil {
-		return "", nil, err
+		return "", 0, nil, err
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	cmd := exec.CommandContext(ctx, self, "bench", "--serve-bare", "127.0.0.1:0", "--bare-answer", strconv.Itoa(answer))
@@ -67,20 +68,20 @@ func startBare(ctx context.Context, answer int) (url string, stop func(), err er
 	pipe, err := cmd.StdoutPipe()
 	if err != nil {
 		cancel()
-		return "", nil, err
+		return "", 0, nil, err
 	}
 	if err := cmd.Start(); err != nil {
 		cancel()
-		return "", nil, fmt.Errorf("starting the bare handler: %w", err)
+		return "", 0, nil, fmt.Errorf("starting the bare handler: %w", err)
 	}
 	stop = func() { cancel(); cmd.Wait() }
 	line, err := bufio.NewReader(pipe).ReadString('\n')
 	url, ok := strings.CutPrefix(strings.TrimSpace(line), bareReady)
 	if err != nil || !ok {
 		stop()
-		return "", nil, fmt.Errorf("the bare handler did not start: %q", line)
+		return "", 0, nil, fmt.Errorf("the bare handler did not start: %q", line)
 	}
-	return url, stop, nil
+	return url, cmd.Process.Pid, stop, nil
 }
 
 // probe sends one message and returns the size of the answer's body, which the

@@ -147,11 +147,17 @@ func (c *Command) Run(ctx context.Context, out io.Writer) error {
 
 	report := newReport()
 	p := printer{out: out, quiet: c.JSON}
+	single := map[string]float64{} // rate of send by endpoint
 	for _, s := range c.chosen() {
 		results, err := c.measure(ctx, s, sides)
 		for _, r := range results {
 			if r.counts == nil {
 				continue
+			}
+			if s.name == "send" {
+				single[r.Endpoint] = r.PerSecond
+			} else if base := single[r.Endpoint]; s.name == "batch" && base > 0 {
+				r.Figures = append(r.Figures, Figure{"messages, times those of send", r.PerSecond / base, "×"})
 			}
 			report.Results = append(report.Results, r)
 			p.result(r)

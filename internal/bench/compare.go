@@ -37,7 +37,8 @@ func (c *Command) sides(ctx context.Context) ([]side, func(), error) {
 			return nil, nil, err
 		}
 		var url string
-		if url, stop, err = startBare(ctx, size); err != nil {
+		var pid int
+		if url, pid, stop, err = startBare(ctx, size); err != nil {
 			return nil, nil, err
 		}
 		other, err := newEndpoint(url, cred)
@@ -45,7 +46,10 @@ func (c *Command) sides(ctx context.Context) ([]side, func(), error) {
 			stop()
 			return nil, nil, err
 		}
-		list = append(list, side{ep: other, bare: true})
+		if c.PID == 0 {
+			pid = 0 // usage is wanted of both or of none
+		}
+		list = append(list, side{ep: other, pid: pid, bare: true})
 	}
 	return list, stop, nil
 }

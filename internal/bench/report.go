@@ -133,7 +133,11 @@ func (p printer) result(r *Result) {
 		p.printf("  %s: %s\n", f.Name, strings.TrimSpace(fmt.Sprintf("%.3g %s", f.Value, f.Unit)))
 	}
 	if r.Server != nil {
-		p.printf("  server: %.2f cores, %.0f MiB resident\n", r.Server.Cores, r.Server.ResidentMiB)
+		p.printf("  server: %.2f cores, %.0f MiB resident", r.Server.Cores, r.Server.ResidentMiB)
+		if r.Requests > 0 {
+			p.printf(", %.0f µs of CPU a request", r.Server.Cores*r.Seconds/float64(r.Requests)*1e6)
+		}
+		p.printf("\n")
 	}
 	codes := make([]string, 0, len(r.Errors))
 	for code := range r.Errors {
