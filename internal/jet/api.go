@@ -85,6 +85,9 @@ func (c *Conn) request(ctx context.Context, nc *nats.Conn, msg *nats.Msg) (*nats
 	defer cancel()
 	answer, err := nc.RequestMsgWithContext(ctx, msg)
 	if err != nil {
+		if errors.Is(err, context.DeadlineExceeded) && nc == c.writes {
+			c.suspect()
+		}
 		return nil, transportError(err)
 	}
 	return answer, nil

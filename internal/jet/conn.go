@@ -5,20 +5,21 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"math"
 	"strings"
 	"sync"
 	"sync/atomic"
+	"time"
 
-	"github.com/nats-io/nats-server/v2/server"
 	"github.com/nats-io/nats.go"
 )
 
 // Conn is the way to the log: an embedded server or external ones. Safe for
 // concurrent use.
 type Conn struct {
-	cfg    Config
-	log    *slog.Logger
-	server *server.Server // nil when external
+	cfg      Config
+	log      *slog.Logger
+	embedded *embedded // nil when external
 
 	// writes carries appends, changes of keys and requests; reads carries
 	// everything that may be bulky. The server works through one connection in
@@ -29,6 +30,7 @@ type Conn struct {
 	space      space
 	drops      atomic.Uint64 // how often a connection was lost
 	closing    sync.Once
+	healer     healer
 
 	publisher *publisher // set by Open, under mu
 
@@ -63,7 +65,7 @@ func Open(ctx context.Context, cfg Config) (*Conn, error) {
 		onDrops: make(map[*func()]struct{}),
 	}
 	if cfg.URL == "" {
-		if c.server, err = startEmbedded(cfg); err != nil {
+		if c.embedded, err = startEmbedded(cfg, c.log); err != nil {
 			return nil, err
 		}
 	}
@@ -85,7 +87,7 @@ func (c *Conn) open(ctx context.Context) (err error) {
 		return err
 	}
 	c.maxPayload = int(c.writes.MaxPayload()) - headroom
-	p, err := newPublisher(c.writes, c.cfg.AckTimeout)
+	p, err := newPublisher(c.writes, c.cfg.AckTimeout, c.suspect)
 	if err != nil {
 		return err
 	}
@@ -117,11 +119,11 @@ func (c *Conn) dial(ctx context.Context, name string) (*nats.Conn, error) {
 		}),
 	}
 	url := c.cfg.URL
-	if c.server != nil {
+	if c.embedded != nil {
 		opts = append(opts,
-			nats.InProcessServer(c.server),
-			nats.PingInterval(1<<62),
-			nats.ReconnectWait(1),
+			nats.InProcessServer(c.embedded),
+			nats.PingInterval(math.MaxInt64), // never
+			nats.ReconnectWait(10*time.Millisecond),
 			nats.ReconnectJitter(0, 0))
 		url = ""
 	} else {
@@ -191,7 +193,7 @@ func redact(urls string) string {
 
 // check makes sure that the servers are able to hold the log.
 func (c *Conn) check(ctx context.Context) error {
-	if c.server == nil {
+	if c.embedded == nil {
 		v := c.writes.ConnectedServerVersion()
 		if major, minor, ok := serverVersion(v); ok && (major < 2 || major == 2 && minor < 11) {
 			return fmt.Errorf("jet: the NATS server is version %s, needed is 2.11 or later", v)
@@ -325,10 +327,10 @@ func (c *Conn) MaxPayload() int { return c.maxPayload }
 // ListenURL is where the embedded server listens for other NATS clients; ""
 // when it does not.
 func (c *Conn) ListenURL() string {
-	if c.server == nil || c.cfg.Listen == "" {
+	if c.embedded == nil || c.cfg.Listen == "" {
 		return ""
 	}
-	return c.server.ClientURL()
+	return c.embedded.current().ClientURL()
 }
 
 // Close ends outstanding appends with ErrUnavailable, closes the connections
@@ -345,6 +347,7 @@ func (c *Conn) close() {
 	publisher := c.publisher
 	c.mu.Unlock()
 
+	c.stopHealing()
 	if publisher != nil {
 		publisher.close()
 	}
@@ -353,8 +356,7 @@ func (c *Conn) close() {
 			nc.Close()
 		}
 	}
-	if c.server != nil {
-		c.server.Shutdown()
-		c.server.WaitForShutdown()
+	if c.embedded != nil {
+		c.embedded.close()
 	}
 }

@@ -1,20 +1,43 @@
 package jet
 
 import (
+	"errors"
 	"fmt"
+	"log/slog"
 	"math"
+	"net"
 	"os"
+	"sync"
 	"time"
 
 	"github.com/nats-io/nats-server/v2/server"
 )
 
-// startEmbedded starts a server in this process. It opens no port unless
-// cfg.Listen says so, and fsyncs every write before it is acknowledged.
-func startEmbedded(cfg Config) (*server.Server, error) {
+// embedded is the server in this process. It can be started anew underneath
+// the connections, which find their way back by themselves.
+type embedded struct {
+	cfg Config
+	log *slog.Logger
+
+	mu     sync.Mutex // guards what follows
+	server *server.Server
+	port   int // that was chosen when Config.Listen left it open
+	closed bool
+}
+
+func startEmbedded(cfg Config, log *slog.Logger) (*embedded, error) {
 	if err := os.MkdirAll(cfg.Dir, 0o700); err != nil {
 		return nil, fmt.Errorf("jet: make the store's folder: %w", err)
 	}
+	e := &embedded{cfg: cfg, log: log.With(keyServer, "embedded")}
+	if err := e.start(); err != nil {
+		return nil, err
+	}
+	return e, nil
+}
+
+// options of the server. It opens no port unless Config.Listen says so.
+func (e *embedded) options() (*server.Options, error) {
 	opts := &server.Options{
 		ServerName: "waystation",
 		DontListen: true,
@@ -22,7 +45,7 @@ func startEmbedded(cfg Config) (*server.Server, error) {
 
 		JetStream:              true,
 		DisableJetStreamBanner: true,
-		StoreDir:               cfg.Dir,
+		StoreDir:               e.cfg.Dir,
 		// Each write is fsynced before its acknowledgement.
 		SyncAlways: true,
 		// The disk is the limit; Conn.Space tells how near it is.
@@ -40,35 +63,95 @@ func startEmbedded(cfg Config) (*server.Server, error) {
 		PingInterval:  2 * time.Minute,
 		MaxPingsOut:   30,
 	}
-	if cfg.Listen != "" {
-		host, port, err := splitListen(cfg.Listen)
+	if e.cfg.Listen != "" {
+		host, port, err := splitListen(e.cfg.Listen)
 		if err != nil {
 			return nil, err
 		}
+		if e.port != 0 {
+			port = e.port
+		}
 		opts.DontListen, opts.Host, opts.Port = false, host, port
+	}
+	return opts, nil
+}
+
+// start starts a server. The caller holds mu or is the only one.
+func (e *embedded) start() error {
+	opts, err := e.options()
+	if err != nil {
+		return err
 	}
 	s, err := server.NewServer(opts)
 	if err != nil {
-		return nil, fmt.Errorf("jet: set up the embedded server in %s: %w", cfg.Dir, err)
+		return fmt.Errorf("jet: set up the embedded server in %s: %w", e.cfg.Dir, err)
 	}
-	s.SetLoggerV2(serverLog{cfg.Logger.With(keyServer, "embedded")}, false, false, false)
+	s.SetLoggerV2(serverLog{e.log}, false, false, false)
 	if opts.DontListen {
 		s.Start()
 	} else {
 		go s.Start() // serves the port until Shutdown
 	}
+	fail := func(format string, v ...any) error {
+		s.Shutdown()
+		s.WaitForShutdown()
+		return fmt.Errorf(format, v...)
+	}
 	if !s.ReadyForConnections(30 * time.Second) {
-		s.Shutdown()
-		s.WaitForShutdown()
-		if cfg.Listen != "" {
-			return nil, fmt.Errorf("jet: the embedded server did not start: is %s free and %s readable?", cfg.Listen, cfg.Dir)
+		if e.cfg.Listen != "" {
+			return fail("jet: the embedded server did not start: is %s free, and is %s readable and writable?", e.cfg.Listen, e.cfg.Dir)
 		}
-		return nil, fmt.Errorf("jet: the embedded server did not start: is %s readable and writable?", cfg.Dir)
+		return fail("jet: the embedded server did not start: is %s readable and writable?", e.cfg.Dir)
 	}
+	// The server goes on without a stream that it cannot read; this program
+	// would take it for new.
+	if err := health(s); err != nil {
+		return fail("jet: the store in %s cannot be read whole: %w. Nothing was changed: "+
+			"see what the log says above, then make the folder readable or restore it from a backup", e.cfg.Dir, err)
+	}
+	if addr, ok := s.Addr().(*net.TCPAddr); ok {
+		e.port = addr.Port
+	}
+	e.server = s
+	return nil
+}
+
+// health is what the server says about itself and its streams.
+func health(s *server.Server) error {
 	if !s.JetStreamEnabled() {
-		s.Shutdown()
-		s.WaitForShutdown()
-		return nil, fmt.Errorf("jet: the embedded server could not open its store in %s: see the log above", cfg.Dir)
+		return errors.New("JetStream is disabled")
 	}
-	return s, nil
+	if h := s.Healthz(nil); h.Error != "" {
+		return errors.New(h.Error)
+	}
+	return nil
+}
+
+func (e *embedded) current() *server.Server {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.server
+}
+
+// InProcessConn connects to the present server.
+func (e *embedded) InProcessConn() (net.Conn, error) { return e.current().InProcessConn() }
+
+// restart puts a new server in place of one that is unwell.
+func (e *embedded) restart() error {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.closed {
+		return ErrClosed
+	}
+	e.server.Shutdown()
+	e.server.WaitForShutdown()
+	return e.start()
+}
+
+func (e *embedded) close() {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.closed = true
+	e.server.Shutdown()
+	e.server.WaitForShutdown()
 }

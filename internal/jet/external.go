@@ -7,15 +7,13 @@ import (
 	"github.com/nats-io/nats.go"
 )
 
-// writeDeadline bounds one write to an external server. A server that is
-// frozen stops reading; without a bound a publish would wait for TCP to give
-// up, and hold up everything else on the connection meanwhile.
-const writeDeadline = 10 * time.Second
-
 // externalOptions are the options for servers that run elsewhere.
 func externalOptions(cfg Config) []nats.Option {
 	opts := []nats.Option{
-		nats.SetCustomDialer(dialer{net.Dialer{Timeout: cfg.ConnectTimeout, KeepAlive: 15 * time.Second}}),
+		nats.SetCustomDialer(dialer{
+			Dialer:  net.Dialer{Timeout: cfg.ConnectTimeout, KeepAlive: 15 * time.Second},
+			timeout: cfg.AckTimeout,
+		}),
 		nats.ReconnectWait(200 * time.Millisecond),
 		nats.ReconnectJitter(200*time.Millisecond, 200*time.Millisecond),
 		nats.PingInterval(10 * time.Second),
@@ -33,21 +31,30 @@ func externalOptions(cfg Config) []nats.Option {
 	return opts
 }
 
-// dialer makes connections whose writes are bounded.
-type dialer struct{ net.Dialer }
+// dialer makes connections whose writes are bounded. A server that is frozen
+// stops reading; without a bound a publish would wait until TCP gives up, and
+// hold up everything else on the connection meanwhile. A write that misses the
+// bound ends the connection, and a new one is made.
+type dialer struct {
+	net.Dialer
+	timeout time.Duration
+}
 
 func (d dialer) Dial(network, address string) (net.Conn, error) {
 	c, err := d.Dialer.Dial(network, address)
 	if err != nil {
 		return nil, err
 	}
-	return boundedConn{c}, nil
+	return boundedConn{c, d.timeout}, nil
 }
 
-type boundedConn struct{ net.Conn }
+type boundedConn struct {
+	net.Conn
+	timeout time.Duration
+}
 
 func (c boundedConn) Write(p []byte) (int, error) {
-	if err := c.SetWriteDeadline(time.Now().Add(writeDeadline)); err != nil {
+	if err := c.SetWriteDeadline(time.Now().Add(c.timeout)); err != nil {
 		return 0, err
 	}
 	return c.Conn.Write(p)

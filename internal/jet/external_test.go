@@ -142,7 +142,6 @@ func TestServerRestart(t *testing.T) {
 	if err := server.Close(); err != nil { // waits for the first Close's work
 		t.Fatal(err)
 	}
-	server.server.WaitForShutdown()
 
 	// The deletion happens while the watcher is away, and is forgotten.
 	server = open(t, Config{Dir: dir})

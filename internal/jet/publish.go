@@ -27,6 +27,7 @@ type publisher struct {
 	timeout time.Duration
 	inbox   string // of the answers, ends with a dot
 	sub     *nats.Subscription
+	late    func() // called when answers fail to come; must not block
 
 	mu       sync.Mutex // guards what follows
 	pending  map[uint64]*publish
@@ -36,6 +37,7 @@ type publisher struct {
 	deadline []*publish // by deadline; finished ones are dropped when they come first
 	failed   []*publish // for the clock to report
 	up       bool       // connected, as far as is known
+	refused  error      // what to end every publish with, unsent; nil to send
 	closed   bool
 
 	wakeSender, wakeClock chan struct{} // of length 1
@@ -53,11 +55,12 @@ type publish struct {
 	err      error // why it failed, for the clock to report
 }
 
-func newPublisher(nc *nats.Conn, timeout time.Duration) (*publisher, error) {
+func newPublisher(nc *nats.Conn, timeout time.Duration, late func()) (*publisher, error) {
 	p := &publisher{
 		nc:         nc,
 		up:         true,
 		timeout:    timeout,
+		late:       late,
 		inbox:      nc.NewInbox() + ".",
 		pending:    make(map[uint64]*publish),
 		wakeSender: make(chan struct{}, 1),
@@ -86,6 +89,9 @@ func (p *publisher) publish(msg *nats.Msg, done func(seq uint64, err error)) {
 		p.mu.Unlock()
 		go done(0, fmt.Errorf("%w: %w", ErrUnavailable, ErrClosed))
 		return
+	case p.refused != nil:
+		p.failLocked(pub, p.refused)
+		p.late() // perhaps there is room by now
 	case len(p.pending) >= maxOutstanding, p.bytes+pub.size > maxOutstandingBytes && len(p.pending) > 0:
 		p.failLocked(pub, fmt.Errorf("%w: too many appends are unanswered", ErrUnavailable))
 	case !p.up:
@@ -211,9 +217,10 @@ func (p *publisher) watchClock() {
 	defer timer.Stop()
 	for {
 		p.mu.Lock()
-		now := time.Now()
+		now, late := time.Now(), false
 		for len(p.deadline) > 0 && !p.deadline[0].deadline.After(now) {
 			pub := p.deadline[0]
+			late = true
 			p.failLocked(pub, fmt.Errorf("%w: no acknowledgement within %v", ErrUnavailable, p.timeout))
 		}
 		next := time.Hour
@@ -225,6 +232,9 @@ func (p *publisher) watchClock() {
 		closed := p.closed
 		p.mu.Unlock()
 
+		if late {
+			p.late()
+		}
 		for _, pub := range failed {
 			pub.done(0, pub.err)
 		}
@@ -237,6 +247,13 @@ func (p *publisher) watchClock() {
 		case <-p.wakeClock:
 		}
 	}
+}
+
+// refuse has every publish end with err from now on, unsent; nil ends that.
+func (p *publisher) refuse(err error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.refused = err
 }
 
 // setUp notes whether there is a connection. When it was lost everything

@@ -36,7 +36,7 @@ func (c *Conn) Space(ctx context.Context) (Space, error) {
 }
 
 func (c *Conn) measure(ctx context.Context) (Space, error) {
-	if c.server != nil {
+	if c.embedded != nil {
 		return diskSpace(c.cfg.Dir)
 	}
 	a, err := c.account(ctx)
