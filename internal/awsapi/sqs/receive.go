@@ -105,7 +105,7 @@ var systemAttributes = [...]systemAttribute{
 		get: func(r *partition.Received) string { return strconv.FormatInt(r.FirstReceived, 10) },
 	},
 	{
-		name: "ApproximateReceiveCount", note: "Exact here; it goes on counting in the dead-letter queue.",
+		name: "ApproximateReceiveCount", note: "Exact here.",
 		get: func(r *partition.Received) string { return strconv.FormatUint(uint64(r.Receives), 10) },
 	},
 	{
