@@ -101,7 +101,7 @@ func (s *toy) send(_ context.Context, c *Call, in *sendIn) (*sendOut, error) {
 
 func (s *toy) receive(_ context.Context, _ *Call, in *receiveIn) (*receiveOut, error) {
 	var out receiveOut
-	for i := range in.MaxNumberOfMessages {
+	for i := range min(in.MaxNumberOfMessages, 10) {
 		body := "body <" + strconv.Itoa(int(i)) + ">\r\n\"ä\""
 		m := message{MessageId: strconv.Itoa(int(i)), Body: body, MD5OfBody: md5Hex(body), Attributes: map[string]string{}}
 		for _, n := range in.AttributeNames {
