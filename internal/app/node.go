@@ -60,15 +60,15 @@ func madeUpNode() string {
 func withoutPassword(urls string) string {
 	list := strings.Split(urls, ",")
 	for i, s := range list {
-		s = strings.TrimSpace(s)
+		if s = strings.TrimSpace(s); !strings.Contains(s, "://") {
+			s = "nats://" + s
+		}
 		u, err := url.Parse(s)
 		if err != nil {
 			list[i] = "(not a URL)"
 			continue
 		}
-		if u.User != nil {
-			u.User = nil
-		}
+		u.User = nil
 		list[i] = u.String()
 	}
 	return strings.Join(list, ", ")
