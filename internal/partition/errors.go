@@ -17,7 +17,9 @@ var (
 	ErrQueueGone = errors.New("the queue does not exist")
 	// ErrReceiptInvalid: not a receipt handle of this queue.
 	ErrReceiptInvalid = errors.New("the receipt handle is not one of this queue")
-	// ErrReceiptExpired: FIFO only, the visibility timeout of this receive is over.
+	// ErrReceiptExpired: the receipt is genuine but no longer good: the message is
+	// gone or was received again (changes of visibility), or its visibility
+	// timeout is over (deletes from a FIFO queue).
 	ErrReceiptExpired = errors.New("the receipt handle has expired")
 	// ErrNotInFlight: the message is not in flight, or not with this receipt.
 	ErrNotInFlight = errors.New("the message is not in flight")

@@ -64,7 +64,7 @@ type place struct {
 	fifo   bool
 	key    uint64
 	sent   queue.Time
-	source string // ARN of the queue a dead letter came from
+	origin origin
 	// visibleAt: when a delay or the present receive ends, 0 for neither.
 	visibleAt     queue.Time
 	inFlight      bool
@@ -131,7 +131,7 @@ func (f *factBuffer) message(places []place, payload []byte) (offset int) {
 		if p.dedup {
 			flags |= placeDedup
 		}
-		if p.source != "" {
+		if p.origin != (origin{}) {
 			flags |= placeSource
 		}
 		if p.visibleAt != 0 {
@@ -149,8 +149,9 @@ func (f *factBuffer) message(places []place, payload []byte) (offset int) {
 			b = binary.AppendVarint(b, int64(p.first-p.sent))
 			b = binary.AppendVarint(b, int64(p.last-p.sent))
 		}
-		if p.source != "" {
-			b = putString(b, p.source)
+		if p.origin != (origin{}) {
+			b = putString(b, p.origin.arn)
+			b = binary.AppendUvarint(b, uint64(p.origin.receives))
 		}
 		if p.dedup {
 			b = append(b, p.dedupID[:]...)
@@ -186,7 +187,8 @@ func readMessage(b []byte, places []place) (_ []place, payload []byte, offset in
 			p.last = p.sent + queue.Time(r.varint())
 		}
 		if flags&placeSource != 0 {
-			p.source = r.string()
+			p.origin.arn = r.string()
+			p.origin.receives = uint32(r.uvarint())
 		}
 		if flags&placeDedup != 0 {
 			p.dedup = true
@@ -293,6 +295,7 @@ func (f *factBuffer) removed(q ref, msgs []queue.Message) {
 type move struct {
 	from, to uint64 // keys
 	sent     queue.Time
+	receives uint32 // in all, before the move
 }
 
 // moved states that messages left queue from and stand in queue to, visible,
@@ -312,6 +315,7 @@ func (f *factBuffer) moved(from, to ref, fifo bool, source string, moves []move)
 		b = binary.AppendUvarint(b, m.from)
 		b = binary.AppendUvarint(b, m.to)
 		b = binary.AppendVarint(b, int64(m.sent))
+		b = binary.AppendUvarint(b, uint64(m.receives))
 	}
 	f.b = b
 	f.end()
@@ -333,7 +337,7 @@ func readMoved(b []byte) (f movedFact, err error) {
 	n := r.length()
 	f.moves = make([]move, 0, n)
 	for range n {
-		f.moves = append(f.moves, move{from: r.uvarint(), to: r.uvarint(), sent: queue.Time(r.varint())})
+		f.moves = append(f.moves, move{from: r.uvarint(), to: r.uvarint(), sent: queue.Time(r.varint()), receives: uint32(r.uvarint())})
 	}
 	return f, r.done()
 }

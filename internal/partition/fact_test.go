@@ -35,7 +35,7 @@ func TestFactsReadAsWritten(t *testing.T) {
 	q, out := ref{id: 7}, ref{id: 9, outbox: true}
 	places := []place{
 		{ref: q, fifo: true, key: 12, sent: 1000, dedup: true, dedupID: queue.DedupID{1}, dedupExpires: 301000},
-		{ref: out, key: 13, sent: 1000, visibleAt: 2000, inFlight: true, receives: 3, first: 1500, last: 1600, source: "arn"},
+		{ref: out, key: 13, sent: 1000, visibleAt: 2000, inFlight: true, receives: 3, first: 1500, last: 1600, origin: origin{"arn", 4}},
 	}
 	attempt := queue.DedupID{4}
 	state := queueFact{q: q, fifo: true, nextKey: 99, purged: 5, highWater: map[uint32]uint64{3: 4},
@@ -43,7 +43,7 @@ func TestFactsReadAsWritten(t *testing.T) {
 	var f factBuffer
 	at := f.message(places, payload)
 	f.received(q, 100, 200, &attempt, 400, []queue.Message{{Key: 1, Receives: 2, FirstReceived: 50}})
-	f.moved(q, out, true, "arn", []move{{1, 2, 3}})
+	f.moved(q, out, true, "arn", []move{{1, 2, 3, 4}})
 	f.queue(&state)
 	f.visibility(q, 1, 2)
 	f.removed(q, []queue.Message{{Key: 1}, {Key: 2}})
@@ -68,7 +68,7 @@ func TestFactsReadAsWritten(t *testing.T) {
 		factMessage: places,
 		factReceived: receivedFact{q: q, now: 100, hidden: 200, attempt: true, attemptID: attempt, attemptExpires: 400,
 			msgs: []queue.Message{{Key: 1, Receives: 2, FirstReceived: 50}}},
-		factMoved: movedFact{from: q, to: out, fifo: true, source: "arn", moves: []move{{1, 2, 3}}},
+		factMoved: movedFact{from: q, to: out, fifo: true, source: "arn", moves: []move{{1, 2, 3, 4}}},
 		factQueue: state,
 	}
 	var kinds []byte

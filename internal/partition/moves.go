@@ -271,7 +271,7 @@ var errNoSource = errors.New("CouldNotDetermineMessageSource")
 func (o *owner) destination(t *moveTask, m queue.Message) (*registry.Queue, error) {
 	arn := t.Destination
 	if arn == "" {
-		arn = o.sources.arn(m.Source)
+		arn = o.origins.of(m.Source).arn
 	}
 	if arn == "" {
 		return nil, errNoSource

@@ -142,7 +142,7 @@ type takeOptions struct {
 // delivery is what one receive took.
 type delivery struct {
 	msgs    []queue.Message
-	sources []string
+	origins []origin
 	commit  *journal.Commit
 	moved   bool // messages went to the dead-letter queue on the way
 	err     error
@@ -176,10 +176,10 @@ func (o *owner) take(qs *queueState, now queue.Time, opts takeOptions) delivery 
 		}
 		for i := range got {
 			if tag := got[i].Source; tag != 0 {
-				if d.sources == nil {
-					d.sources = make([]string, len(got))
+				if d.origins == nil {
+					d.origins = make([]origin, len(got))
 				}
-				d.sources[i] = o.sources.arn(tag)
+				d.origins[i] = o.origins.of(tag)
 			}
 		}
 	}
@@ -319,8 +319,9 @@ func (o *owner) deliver(ctx context.Context, id uint64, fifo bool, d delivery) (
 		if fifo {
 			r.Sequence = m.Key
 		}
-		if d.sources != nil {
-			r.DeadLetterSource = d.sources[i]
+		if d.origins != nil {
+			r.DeadLetterSource = d.origins[i].arn
+			r.Receives += d.origins[i].receives
 		}
 		r.Receipt = o.svc.receipts.sign(id, m.Key, m.Receives)
 	}
@@ -478,8 +479,13 @@ func (o *owner) changeVisibility(_ context.Context, id uint64, changes []Visibil
 				out[i] = ErrVisibilityTotal
 				continue
 			}
-			if _, err := qs.m.ChangeVisibility(now, key, receives, until); err != nil {
+			_, err = qs.m.ChangeVisibility(now, key, receives, until)
+			switch {
+			case errors.Is(err, queue.ErrNotInFlight):
 				out[i] = ErrNotInFlight
+				continue
+			case err != nil: // gone, or received again since
+				out[i] = ErrReceiptExpired
 				continue
 			}
 			o.facts.visibility(qs.ref, key, until)

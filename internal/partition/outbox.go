@@ -19,10 +19,11 @@ import (
 
 // handed is one message on its way to another partition.
 type handed struct {
-	Key     uint64 `cbor:"1,keyasint"` // in the outbox
-	Sent    int64  `cbor:"2,keyasint"`
-	Source  string `cbor:"3,keyasint,omitempty"`
-	Payload []byte `cbor:"4,keyasint"`
+	Key      uint64 `cbor:"1,keyasint"` // in the outbox
+	Sent     int64  `cbor:"2,keyasint"`
+	Source   string `cbor:"3,keyasint,omitempty"`
+	Payload  []byte `cbor:"4,keyasint"`
+	Receives uint32 `cbor:"5,keyasint,omitempty"` // in all, before
 }
 
 const (
@@ -117,7 +118,7 @@ func (o *owner) collect(ctx context.Context, r ref) ([]handed, error) {
 	}
 	o.advance(qs, o.tick())
 	var msgs []queue.Message
-	var sources []string
+	var origins []origin
 	size := 0
 	qs.m.Peek(handChunk, func(m queue.Message) bool {
 		if len(msgs) > 0 && size+int(m.Len) > handBytes {
@@ -125,7 +126,7 @@ func (o *owner) collect(ctx context.Context, r ref) ([]handed, error) {
 		}
 		size += int(m.Len)
 		msgs = append(msgs, m)
-		sources = append(sources, o.sources.arn(m.Source))
+		origins = append(origins, o.origins.of(m.Source))
 		return true
 	})
 	commit := o.j.Barrier()
@@ -140,7 +141,7 @@ func (o *owner) collect(ctx context.Context, r ref) ([]handed, error) {
 		if err != nil {
 			return nil, err
 		}
-		items[i] = handed{Key: m.Key, Sent: int64(m.Sent), Source: sources[i], Payload: b}
+		items[i] = handed{Key: m.Key, Sent: int64(m.Sent), Source: origins[i].arn, Receives: origins[i].receives, Payload: b}
 	}
 	return items, nil
 }
@@ -218,11 +219,11 @@ func (o *owner) takeInLocked(id uint64, from uint32, items []handed) (uint64, *j
 		if err != nil {
 			return 0, nil, err
 		}
-		p := place{ref: qs.ref, fifo: qs.def.FIFO, key: key, sent: queue.Time(it.Sent), source: it.Source}
+		p := place{ref: qs.ref, fifo: qs.def.FIFO, key: key, sent: queue.Time(it.Sent), origin: origin{it.Source, it.Receives}}
 		offset := f.message([]place{p}, it.Payload)
 		added = append(added, queue.Message{
 			Key: key, Offset: uint32(offset), Len: uint32(len(it.Payload)),
-			Sent: p.sent, Group: group, Source: o.sources.tag(it.Source),
+			Sent: p.sent, Group: group, Source: o.origins.tag(p.origin),
 		})
 		mark = it.Key
 		key++

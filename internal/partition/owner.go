@@ -50,7 +50,7 @@ type owner struct {
 	due     dueHeap
 	clockAt queue.Time // what the clock sleeps until
 	closed  bool
-	sources sourceTable
+	origins originTable
 	// elsewhere finds the places of payloads that were moved from the queue
 	// that their record names. Without entries it costs nothing.
 	elsewhere map[payloadAt][]placed
@@ -388,7 +388,8 @@ func (o *owner) move(from, to *queueState, now queue.Time, msgs []queue.Message,
 	moves := make([]move, len(msgs))
 	key := to.m.NextKey()
 	for i := range msgs {
-		moves[i] = move{from: msgs[i].Key, to: key + uint64(i), sent: msgs[i].Sent}
+		moves[i] = move{from: msgs[i].Key, to: key + uint64(i), sent: msgs[i].Sent,
+			receives: o.origins.of(msgs[i].Source).receives + msgs[i].Receives}
 		if from.def != nil && from.def.FIFO {
 			moves[i].sent = now
 		}
@@ -398,20 +399,19 @@ func (o *owner) move(from, to *queueState, now queue.Time, msgs []queue.Message,
 	if _, _, err := o.write(); err != nil {
 		return
 	}
-	tag := o.sources.tag(source)
 	for i := range msgs {
-		o.placeMoved(from, to, now, msgs[i], moves[i], tag)
+		o.placeMoved(from, to, now, msgs[i], moves[i], source)
 	}
 	if to.ref.outbox {
 		wake(o.wakeOutbox)
 	}
 }
 
-func (o *owner) placeMoved(from, to *queueState, now queue.Time, m queue.Message, mv move, tag uint32) {
+func (o *owner) placeMoved(from, to *queueState, now queue.Time, m queue.Message, mv move, source string) {
 	o.unplace(from, m)
 	n := queue.Message{
 		Key: mv.to, Append: m.Append, Offset: m.Offset, Len: m.Len,
-		Sent: mv.sent, Group: m.Group, Source: tag,
+		Sent: mv.sent, Group: m.Group, Source: o.origins.tag(origin{source, mv.receives}),
 	}
 	if to.ref.outbox {
 		n.Group = "" // an outbox keeps one order
@@ -536,34 +536,41 @@ func (o *owner) durable(c *journal.Commit) error {
 	}
 }
 
-// sourceTable gives small numbers to the ARNs of dead letters' sources. It
-// holds at most one entry for each queue that ever dead-lettered here since
-// the partition was loaded.
-type sourceTable struct {
-	arns []string
-	tags map[string]uint32
+// origin is where a dead letter came from and how often it had been received
+// by then; the API goes on counting from there, the state machine from 0.
+type origin struct {
+	arn      string
+	receives uint32
 }
 
-func (t *sourceTable) tag(arn string) uint32 {
-	if arn == "" {
+// originTable gives small numbers to origins. It holds at most one entry for
+// each dead-lettering queue and each count at which messages left it (nearly
+// always its maxReceiveCount) since the partition was loaded.
+type originTable struct {
+	list []origin
+	tags map[origin]uint32
+}
+
+func (t *originTable) tag(o origin) uint32 {
+	if o == (origin{}) {
 		return 0
 	}
-	if n, ok := t.tags[arn]; ok {
+	if n, ok := t.tags[o]; ok {
 		return n
 	}
 	if t.tags == nil {
-		t.tags = make(map[string]uint32)
-		t.arns = []string{""}
+		t.tags = make(map[origin]uint32)
+		t.list = []origin{{}}
 	}
-	n := uint32(len(t.arns))
-	t.arns = append(t.arns, arn)
-	t.tags[arn] = n
+	n := uint32(len(t.list))
+	t.list = append(t.list, o)
+	t.tags[o] = n
 	return n
 }
 
-func (t *sourceTable) arn(tag uint32) string {
-	if int(tag) < len(t.arns) {
-		return t.arns[tag]
+func (t *originTable) of(tag uint32) origin {
+	if int(tag) < len(t.list) {
+		return t.list[tag]
 	}
-	return ""
+	return origin{}
 }

@@ -275,7 +275,7 @@ func TestEverythingComesBackAfterARestart(t *testing.T) {
 	n.wantCounts(q, 0, 0, 0)
 	n.wantCounts(dlq, 2, 0, 0)
 	d := n.receive(dlq, ten)
-	if len(d) != 2 || d[0].DeadLetterSource != q.ARN() || d[0].Receives != 1 {
+	if len(d) != 2 || d[0].DeadLetterSource != q.ARN() || d[0].Receives != 3 {
 		t.Fatalf("dead letters: %+v", d)
 	}
 }
@@ -416,7 +416,7 @@ func TestReceipts(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := []error{ErrNotInFlight, ErrVisibilityTotal, nil, ErrNotInFlight}
+	want := []error{ErrReceiptExpired, ErrVisibilityTotal, nil, ErrNotInFlight}
 	for i := range want {
 		if !errors.Is(errs[i], want[i]) {
 			t.Errorf("change %d: %v, want %v", i, errs[i], want[i])

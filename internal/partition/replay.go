@@ -133,7 +133,7 @@ func (o *owner) applyMessage(pos journal.Pos, b []byte, offset int) error {
 		m := queue.Message{
 			Key: p.key, Append: pos.Append, Offset: pos.Offset + uint32(offset+at), Len: uint32(len(payload)),
 			Sent: p.sent, VisibleAt: p.visibleAt, Group: group, Receives: p.receives,
-			FirstReceived: p.first, LastReceived: p.last, Source: o.sources.tag(p.source), InFlight: p.inFlight,
+			FirstReceived: p.first, LastReceived: p.last, Source: o.origins.tag(p.origin), InFlight: p.inFlight,
 		}
 		if p.ref.outbox {
 			m.Group = ""
@@ -174,14 +174,13 @@ func (o *owner) applyReceived(qs *queueState, f *receivedFact) {
 func (o *owner) applyMoved(f *movedFact) {
 	from := o.queues[f.from]
 	to := o.replayed(f.to, f.fifo)
-	tag := o.sources.tag(f.source)
 	for _, mv := range f.moves {
 		to.m.SetNextKey(mv.to + 1)
 		if from == nil {
 			continue
 		}
 		if m, ok := from.m.Remove(mv.from); ok {
-			o.placeMoved(from, to, o.now, m, mv, tag)
+			o.placeMoved(from, to, o.now, m, mv, f.source)
 		}
 	}
 }

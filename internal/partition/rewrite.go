@@ -180,7 +180,7 @@ func (o *owner) placeOf(it *rewritten) place {
 	m := &it.msg
 	return place{
 		ref: it.qs.ref, fifo: it.qs.def != nil && it.qs.def.FIFO, key: m.Key, sent: m.Sent,
-		source: o.sources.arn(m.Source), visibleAt: m.VisibleAt, inFlight: m.InFlight,
+		origin: o.origins.of(m.Source), visibleAt: m.VisibleAt, inFlight: m.InFlight,
 		receives: m.Receives, first: m.FirstReceived, last: m.LastReceived,
 		dedup: it.dedup, dedupID: it.id, dedupExpires: it.orig.Expires,
 	}
