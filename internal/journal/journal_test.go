@@ -414,6 +414,26 @@ func TestGivesUpWhenUnreachable(t *testing.T) {
 	}
 }
 
+// TestFencedAndTrimmed has a new owner take the place of an append, and trim it before the old one looks.
+func TestFencedAndTrimmed(t *testing.T) {
+	t.Parallel()
+	log := newFakeLog(t)
+	o := start(t, log)
+	log.set(func(l *fakeLog) {
+		l.onAppend = func(string) fault {
+			for i := range uint64(8) {
+				l.intrude("rival", i, flagFence)
+			}
+			l.first, l.entries = l.last(), l.entries[len(l.entries)-1:]
+			return works
+		}
+	})
+	_, c := o.add(t, "x")
+	if err := outcome(t, c); !errors.Is(err, ErrFenced) {
+		t.Fatal(err)
+	}
+}
+
 func TestLogThatForgot(t *testing.T) {
 	t.Parallel()
 	log := newFakeLog(t)

@@ -157,8 +157,14 @@ func TestTrimWaitsForTheFact(t *testing.T) {
 	log.set(func(l *fakeLog) { l.hold = hold; l.purges = nil })
 	_, c = o.add(t, "the payload is deleted")
 	o.Release(pos.Append, 7)
-	// Let the trimmer get to where it waits: it has moved the front.
-	eventually(t, "the front moves", func() bool { return o.Stats().First > pos.Append })
+	// While a journal beside it trims again and again, this one must not.
+	beside := newFakeLog(t)
+	other := start(t, beside, quickTrim)
+	for range 10 {
+		_, c := other.add(t, "nothing to keep")
+		durable(t, c)
+		eventually(t, "the other one is trimmed", func() bool { first, last, _ := beside.Bounds(t.Context()); return first == last })
+	}
 	log.set(func(l *fakeLog) {
 		if len(l.purges) > 0 {
 			t.Error("trimmed before the deletion is durable")
