@@ -142,7 +142,7 @@ func (m *Machine) enqueue(i uint32, e *entry) {
 	// Returned messages are older than waiting ones: look from the head.
 	after := uint32(0)
 	next := gr.head
-	for k := 0; k < nearby; k++ {
+	for k := 0; k < nearby && gr.late == 0; k++ {
 		n := m.entries.at(next)
 		if n.key > e.key {
 			m.insertAfter(gr, after, i, e)
@@ -207,13 +207,22 @@ func (m *Machine) settle() {
 	}
 }
 
-// sorted sorts a list by key: merge sort from the bottom up, in place.
+// sorted sorts a late list by key, in place: merge sort of the runs found in it.
+// What was written again comes in order, and stands in the list last first, so
+// such runs are long.
 func (m *Machine) sorted(list uint32) uint32 {
-	var runs [32]uint32 // runs[k] has 2^k messages, or none
+	var runs [32]uint32 // runs[k] was merged from 2^k runs, or is empty
 	for list != 0 {
-		e := m.entries.at(list)
-		run := list
+		run, e := list, m.entries.at(list)
 		list, e.line.next = e.line.next, 0
+		for list != 0 {
+			next := m.entries.at(list)
+			if next.key > e.key {
+				break
+			}
+			e = next
+			run, list, next.line.next = list, next.line.next, run
+		}
 		k := 0
 		for ; k < len(runs)-1 && runs[k] != 0; k++ {
 			run, runs[k] = m.merge(runs[k], run), 0

@@ -88,8 +88,9 @@ func (x *index) link(i uint32) *uint32 {
 
 func (x *index) reset() { x.heads, x.count = pages{}, 0 }
 
-// mix spreads consecutive keys over the low bits.
+// mix spreads keys over the low bits, but keeps 16 consecutive keys together:
+// they are used one after the other, and their buckets share a cache line.
 func mix(key uint64) uint64 {
-	h := key * 0x9E3779B97F4A7C15
-	return h ^ h>>32
+	h := (key >> 4) * 0x9E3779B97F4A7C15
+	return (h^h>>32)<<4 | key&15
 }

@@ -105,8 +105,9 @@ func (m *Machine) SetNextKey(k uint64) { m.nextKey = max(m.nextKey, k) }
 // Keys rise in live use. In a replay they may come in any order; a FIFO queue
 // then sorts each group once, at the next Receive, Peek or Available.
 func (m *Machine) Insert(now Time, msg Message) {
-	m.nextKey = max(m.nextKey, msg.Key+1)
-	if i := m.find(msg.Key); i != 0 {
+	if msg.Key >= m.nextKey {
+		m.nextKey = msg.Key + 1
+	} else if i := m.find(msg.Key); i != 0 {
 		e := m.entries.at(i)
 		m.bytes += int64(msg.Len) - int64(e.length)
 		e.append, e.offset, e.length = msg.Append, msg.Offset, msg.Len
