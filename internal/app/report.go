@@ -27,8 +27,12 @@ func (a *App) state() string {
 	return StateStarting
 }
 
-// missing says what keeps the server from serving every request now; empty:
-// nothing.
+// missing says why requests should not be sent here now; empty: they can be.
+//
+// At the start every partition has to be served, by whichever node. Later one
+// is enough: when a node dies, its partitions are away for a moment on all
+// nodes alike, and a load balancer that took all of them out would make it an
+// outage of the others too.
 func (a *App) missing() string {
 	if a.drain.Err() != nil {
 		return "the server is stopping"
@@ -36,25 +40,23 @@ func (a *App) missing() string {
 	if !a.conn.Connected() {
 		return "there is no connection to NATS"
 	}
-	list := a.partitions.Status()
-	if len(list) == 0 {
-		return "the partitions are being taken over"
-	}
-	for _, p := range list {
+	waits, served := "the partitions are being taken over", 0
+	for _, p := range a.partitions.Status() {
 		switch {
 		case p.Ready:
+			served++
 		case p.Mine && p.TotalEntries > 0:
-			return fmt.Sprintf("partition %d is replayed: %d of %d entries", p.Number, p.Entries, p.TotalEntries)
+			waits = fmt.Sprintf("partition %d is replayed: %d of %d entries", p.Number, p.Entries, p.TotalEntries)
 		case p.Mine:
-			return fmt.Sprintf("partition %d is being loaded", p.Number)
+			waits = fmt.Sprintf("partition %d is being loaded", p.Number)
 		default:
-			return fmt.Sprintf("partition %d has no owner that answers", p.Number)
+			waits = fmt.Sprintf("partition %d has no owner that answers", p.Number)
 		}
 	}
-	if !a.ready.Load() {
-		return "the server is starting"
+	if a.ready.Load() && served > 0 {
+		return ""
 	}
-	return ""
+	return waits
 }
 
 // Status tells how the server is.
