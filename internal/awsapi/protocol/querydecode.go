@@ -58,11 +58,6 @@ func decodeParameter(fd *field, p *plan, scalars, deeper form, next, depth int, 
 
 // decodeMany fills a list or map: NAME.1…, or NAME.member.1… if it is not flat.
 func decodeMany(fd *field, p *plan, scalars, deeper form, next, depth int, v reflect.Value) *Error {
-	if !v.IsNil() {
-		// Only a struct that is an element can come here twice, and then not with
-		// the same member; kept as a guard.
-		return nil
-	}
 	if p.kind == kindList {
 		v.Set(reflect.MakeSlice(p.typ, 0, 0))
 	} else {
