@@ -116,7 +116,11 @@ func writeStatus(out io.Writer, s app.Status) error {
 			if p.ReplayTotal > 0 && p.Replayed < p.ReplayTotal {
 				state += fmt.Sprintf(" %d of %d (%.0f %%)", p.Replayed, p.ReplayTotal, 100*float64(p.Replayed)/float64(p.ReplayTotal))
 			}
-			fmt.Fprintf(w, "%d\t%s\t%s\t%s\t%s\n", p.Number, owner, state, size(p.LogBytes), size(p.LiveBytes))
+			log, live := "-", "-" // only the owner knows
+			if p.Mine {
+				log, live = size(p.LogBytes), size(p.LiveBytes)
+			}
+			fmt.Fprintf(w, "%d\t%s\t%s\t%s\t%s\n", p.Number, owner, state, log, live)
 		}
 	}
 	if len(s.Queues) > 0 {
