@@ -105,6 +105,7 @@ type Result struct {
 	Figures     []Figure         `json:"figures,omitempty"`
 	Errors      map[string]int64 `json:"errors,omitempty"`
 	Server      *Usage           `json:"server,omitempty"`
+	Client      float64          `json:"client_cores"` // CPU seconds a second of the load generator
 
 	counts *tally
 }
@@ -137,6 +138,7 @@ func (r *Result) add(o *Result) {
 			ResidentMiB: max(r.Server.ResidentMiB, o.Server.ResidentMiB),
 		}
 	}
+	r.Client = (r.Client*r.Seconds + o.Client*o.Seconds) / seconds
 	r.counts.merge(o.counts)
 	r.finish(r.counts, time.Duration(seconds*float64(time.Second)))
 	r.Rounds = append(r.Rounds, o.PerSecond)

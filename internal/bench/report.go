@@ -133,10 +133,11 @@ func (p printer) result(r *Result) {
 		p.printf("  %s: %s\n", f.Name, strings.TrimSpace(fmt.Sprintf("%.3g %s", f.Value, f.Unit)))
 	}
 	if r.Server != nil {
-		p.printf("  server: %.2f cores, %.0f MiB resident", r.Server.Cores, r.Server.ResidentMiB)
-		if r.Requests > 0 {
-			p.printf(", %.0f µs of CPU a request", r.Server.Cores*r.Seconds/float64(r.Requests)*1e6)
-		}
+		p.usage("server", r.Server.Cores, r)
+		p.printf(", %.0f MiB resident\n", r.Server.ResidentMiB)
+	}
+	if r.Client > 0 {
+		p.usage("client", r.Client, r)
 		p.printf("\n")
 	}
 	codes := make([]string, 0, len(r.Errors))
@@ -148,6 +149,13 @@ func (p printer) result(r *Result) {
 		p.printf("  error %s: %s\n", code, thousands(r.Errors[code]))
 	}
 	p.printf("\n")
+}
+
+func (p printer) usage(who string, cores float64, r *Result) {
+	p.printf("  %s: %.2f cores", who, cores)
+	if r.Requests > 0 {
+		p.printf(", %.0f µs of CPU a request", cores*r.Seconds/float64(r.Requests)*1e6)
+	}
 }
 
 func (p printer) comparison(c Comparison) {

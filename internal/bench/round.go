@@ -127,8 +127,10 @@ func (r *round) drive(ctx context.Context, warmup time.Duration, groups ...group
 	var used *meter
 	var meterErr error
 	metering := make(chan struct{})
+	began, own := r.base, ownCPU()
 	timer := time.AfterFunc(warmup, func() {
 		defer close(metering)
+		began, own = time.Now(), ownCPU()
 		used, meterErr = startMeter(r.pid)
 	})
 
@@ -171,6 +173,7 @@ func (r *round) drive(ctx context.Context, warmup time.Duration, groups ...group
 		last = bound
 	}
 	res := r.result()
+	res.Client = float64(ownCPU()-own) / float64(max(time.Since(began), time.Nanosecond))
 	res.finish(all, max(last-time.Duration(r.from.Load()), time.Nanosecond))
 	if failing == len(workers) {
 		return nil, fmt.Errorf("%w: %s", errFailing, failure)
