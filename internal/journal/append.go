@@ -137,7 +137,5 @@ func (j *Journal) announce(done []*batch) {
 			hook(now.Sub(b.published), b.records, len(b.buf))
 		}
 	}
-	if j.ring.trimmable(j.durable.Load()) {
-		signal(j.trim)
-	}
+	j.review()
 }

@@ -59,9 +59,7 @@ func (j *Journal) claim(ctx context.Context, replay func(pos Pos, rec []byte) er
 	j.nextSeq, j.nextNumber = fence+1, MaxInFlightLimit
 	j.state = open
 	j.mu.Unlock()
-	if j.ring.trimmable(fence) {
-		signal(j.trim)
-	}
+	j.review()
 	return nil
 }
 

@@ -28,7 +28,7 @@ The owner drops its state and starts over with a new Journal, whose Writer must 
 # Group commit
 
 Append copies a record into the batch that is being gathered. The writer publishes the batch as one append
-when none is under way; up to MaxInFlight are under way at once if batches are filled well meanwhile. Each
+when none is under way; up to MaxInFlight are under way at once if batches become full meanwhile. Each
 append expects the sequence of the one before as the last of the stream, so they succeed in order or not at
 all, and the place of a record is known before it is stored. One channel a batch wakes all who wait.
 

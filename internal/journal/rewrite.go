@@ -4,8 +4,8 @@ import "context"
 
 // Rewrite signals when garbage outweighs what lives and the log is larger than RewriteFloor. The owner
 // then takes records with Oldest, appends again what lives of them, and releases the old places. It is
-// signalled again only after that made the log shorter, or after there had been less garbage; an owner that
-// cannot rewrite now tries again by itself.
+// signalled again only after that made the log shorter, after there had been less garbage, or after Oldest
+// failed.
 func (j *Journal) Rewrite() <-chan struct{} { return j.rewrite }
 
 // Oldest returns the records of the first appends that still have live items, whole appends until they
@@ -18,6 +18,7 @@ func (j *Journal) Oldest(ctx context.Context, maxBytes int) ([]Stored, error) {
 	for _, seq := range j.ring.oldest(durable, max(maxBytes, 1)) {
 		data, err := j.load(ctx, seq)
 		if err != nil {
+			j.ring.retry()
 			return nil, err
 		}
 		h, err := decode(seq, data, j.cfg.Writer)

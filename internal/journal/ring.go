@@ -119,12 +119,12 @@ func (r *ring) rewriteDue() bool {
 	return true
 }
 
-// advance moves the front over dead appends before limit, and returns it and whether rewriting is due.
-func (r *ring) advance(limit uint64) (front uint64, rewrite bool) {
+// advance moves the front over dead appends before limit and returns it.
+func (r *ring) advance(limit uint64) uint64 {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.move(limit)
-	return r.front, r.rewriteDue()
+	return r.front
 }
 
 func (r *ring) move(limit uint64) {
@@ -138,12 +138,19 @@ func (r *ring) move(limit uint64) {
 	}
 }
 
-// trimmable says whether something before last is dead.
-func (r *ring) trimmable(last uint64) bool {
+// review says whether something before last can be trimmed, and whether rewriting is due.
+func (r *ring) review(last uint64) (trim, rewrite bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.move(last)
-	return r.front > r.base
+	return r.front > r.base, r.rewriteDue()
+}
+
+// retry has rewriting asked for again though the front has not moved.
+func (r *ring) retry() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.asked = false
 }
 
 // dead is how many bytes could be trimmed before seq; it does not count further than to enough.

@@ -16,9 +16,21 @@ func (j *Journal) Release(append uint64, bytes int) {
 	if rewrite {
 		signal(j.rewrite)
 	}
-	if first && j.ring.trimmable(j.durable.Load()) {
+	if first {
+		j.review()
+	}
+}
+
+// review wakes the trimmer if it has something to do, and asks for rewriting if that is due.
+func (j *Journal) review() (trim bool) {
+	trim, rewrite := j.ring.review(j.durable.Load())
+	if trim {
 		signal(j.trim)
 	}
+	if rewrite {
+		signal(j.rewrite)
+	}
+	return trim
 }
 
 // trimLoop removes the dead prefix of the log, not more often than every TrimEvery. It sleeps while there
@@ -31,10 +43,10 @@ func (j *Journal) trimLoop(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		}
-		for j.ring.trimmable(j.durable.Load()) {
+		for j.review() {
 			// What is dead now is trimmed after a pause, and once everything appended until after the
 			// pause is durable: also the facts by which it died.
-			front := j.front()
+			front := j.ring.advance(j.durable.Load())
 			if rest(ctx, j.cfg.TrimEvery) != nil {
 				return
 			}
@@ -45,7 +57,7 @@ func (j *Journal) trimLoop(ctx context.Context) {
 			if j.flushed(ctx) != nil {
 				return
 			}
-			front = min(front, j.front())
+			front = min(front, j.ring.advance(j.durable.Load()))
 			if err := j.purge(ctx, front); err != nil {
 				if ctx.Err() != nil {
 					return
@@ -56,15 +68,6 @@ func (j *Journal) trimLoop(ctx context.Context) {
 			last = now
 		}
 	}
-}
-
-// front is the first append that may hold something live; the last durable one at most.
-func (j *Journal) front() uint64 {
-	front, rewrite := j.ring.advance(j.durable.Load())
-	if rewrite {
-		signal(j.rewrite)
-	}
-	return front
 }
 
 // flushed waits until everything appended so far is durable.

@@ -65,14 +65,8 @@ func (j *Journal) Run(ctx context.Context) error {
 	return nil
 }
 
-const (
-	// fullEnough: beside appends under way another one is published only when it has this part of
-	// MaxAppend. Smaller ones cost more than they gain: each needs a sync of its own, and gathers more
-	// records while it waits.
-	fullEnough = 4
-	// yields is how often the writer lets others run before it seals a batch.
-	yields = 2
-)
+// yields is how often the writer lets others run before it seals a batch.
+const yields = 2
 
 // step is what the writer has to do next.
 type step int
@@ -110,7 +104,9 @@ func (j *Journal) next() (step, *batch) {
 			}
 			return wait, nil
 		}
-		if j.inFlight > 0 && len(j.gather.buf) < j.cfg.MaxAppend/fullEnough {
+		if j.inFlight > 0 {
+			// Beside appends under way only full ones are published. Others cost more than they gain:
+			// each needs a sync of its own, and gathers more records while it waits.
 			return wait, nil
 		}
 		j.seal()
