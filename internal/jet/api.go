@@ -78,20 +78,42 @@ func (c *Conn) within(ctx context.Context, d time.Duration) (context.Context, co
 	return context.WithTimeout(ctx, d)
 }
 
-// request sends msg and waits for one answer. Its errors: ctx's own when it
-// was cancelled, ErrNoResponders, ErrTooLarge, ErrUnavailable.
+// request sends msg and waits for one answer, and before that for a connection
+// if there is none. Its errors: ctx's own when it was cancelled,
+// ErrNoResponders, ErrTooLarge, ErrUnavailable.
 func (c *Conn) request(ctx context.Context, nc *nats.Conn, msg *nats.Msg) (*nats.Msg, error) {
 	ctx, cancel := c.within(ctx, c.cfg.AckTimeout)
 	defer cancel()
-	answer, err := nc.RequestMsgWithContext(ctx, msg)
-	if err != nil {
+	for {
+		answer, err := c.requestOnce(ctx, nc, msg)
+		if errors.Is(err, nats.ErrReconnectBufExceeded) && c.waitUp(ctx, nc) {
+			continue // it was not sent
+		}
 		if errors.Is(err, context.DeadlineExceeded) && nc == c.writes {
 			c.suspect()
 		}
-		return nil, transportError(err)
+		if err != nil {
+			return nil, transportError(err)
+		}
+		return answer, nil
 	}
-	return answer, nil
 }
+
+func (c *Conn) requestOnce(ctx context.Context, nc *nats.Conn, msg *nats.Msg) (*nats.Msg, error) {
+	// The answer would not find its way to a new connection.
+	ctx, drop := context.WithCancelCause(ctx)
+	defer drop(nil)
+	stop := context.AfterFunc(c.life(nc), func() { drop(errDropped) })
+	defer stop()
+	answer, err := nc.RequestMsgWithContext(ctx, msg)
+	if cause := context.Cause(ctx); err != nil && cause != nil {
+		err = cause
+	}
+	return answer, err
+}
+
+// errDropped: the connection was lost.
+var errDropped = errors.New("connection lost")
 
 // transportError maps what nats.go reports.
 func transportError(err error) error {

@@ -6,9 +6,9 @@ import (
 	"fmt"
 	"log/slog"
 	"math"
+	"slices"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -28,7 +28,6 @@ type Conn struct {
 
 	maxPayload int
 	space      space
-	drops      atomic.Uint64 // how often a connection was lost
 	closing    sync.Once
 	healer     healer
 
@@ -36,10 +35,10 @@ type Conn struct {
 
 	mu        sync.Mutex // guards what follows
 	up        map[*nats.Conn]bool
+	lives     map[*nats.Conn]*life // present one of each connection
 	connected bool
-	cameUp    chan struct{} // closed while connected
+	turn      chan struct{} // closed and replaced when a connection comes up or goes down
 	listeners []func(up bool)
-	onDrops   map[*func()]struct{}
 	closed    bool
 	// events keeps calls of listeners in order.
 	events sync.Mutex
@@ -61,8 +60,8 @@ func Open(ctx context.Context, cfg Config) (*Conn, error) {
 		log: cfg.Logger.With(keyService, "jet"),
 		up:  make(map[*nats.Conn]bool),
 
-		cameUp:  make(chan struct{}),
-		onDrops: make(map[*func()]struct{}),
+		turn:  make(chan struct{}),
+		lives: make(map[*nats.Conn]*life),
 	}
 	if cfg.URL == "" {
 		if c.embedded, err = startEmbedded(cfg, c.log); err != nil {
@@ -237,28 +236,18 @@ func (c *Conn) changed(nc *nats.Conn, up bool) {
 	}
 	was := c.connected
 	c.connected = now
-	switch {
-	case now && !was:
-		close(c.cameUp)
-	case was && !now:
-		c.cameUp = make(chan struct{})
-	}
+	close(c.turn)
+	c.turn = make(chan struct{})
 	listeners := c.listeners
 	publisher := c.publisher
-	var onDrops []func()
 	if !up {
-		for fn := range c.onDrops {
-			onDrops = append(onDrops, *fn)
-		}
-		c.drops.Add(1)
+		c.lifeLocked(nc).end()
+		delete(c.lives, nc)
 	}
 	c.mu.Unlock()
 
 	if publisher != nil && nc == publisher.nc {
 		publisher.setUp(up)
-	}
-	for _, fn := range onDrops {
-		fn()
 	}
 	if was == now {
 		return
@@ -280,29 +269,47 @@ func (c *Conn) Connected() bool {
 	return c.connected
 }
 
-// onDrop has fn called whenever one of the connections is lost, until stop is
-// called. fn must not block.
-func (c *Conn) onDrop(fn func()) (stop func()) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.onDrops[&fn] = struct{}{}
-	return func() {
-		c.mu.Lock()
-		defer c.mu.Unlock()
-		delete(c.onDrops, &fn)
-	}
+// life is a context that ends when a connection is lost.
+type life struct {
+	context.Context
+	end context.CancelFunc
 }
 
-// waitUp waits until the log can be reached, AckTimeout at most.
-func (c *Conn) waitUp(ctx context.Context) {
+// life of a connection, from now until it is lost the next time.
+func (c *Conn) life(nc *nats.Conn) context.Context {
 	c.mu.Lock()
-	cameUp := c.cameUp
-	c.mu.Unlock()
+	defer c.mu.Unlock()
+	return c.lifeLocked(nc)
+}
+
+func (c *Conn) lifeLocked(nc *nats.Conn) *life {
+	l := c.lives[nc]
+	if l == nil {
+		ctx, end := context.WithCancel(context.Background())
+		l = &life{ctx, end}
+		c.lives[nc] = l
+	}
+	return l
+}
+
+// waitUp waits until the given connections are up, AckTimeout at most, and
+// tells whether they are.
+func (c *Conn) waitUp(ctx context.Context, conns ...*nats.Conn) bool {
 	ctx, cancel := context.WithTimeout(ctx, c.cfg.AckTimeout)
 	defer cancel()
-	select {
-	case <-cameUp:
-	case <-ctx.Done():
+	for {
+		c.mu.Lock()
+		turn := c.turn
+		c.mu.Unlock()
+		// nats.go knows sooner than our handlers.
+		if !slices.ContainsFunc(conns, func(nc *nats.Conn) bool { return !nc.IsConnected() }) {
+			return true
+		}
+		select {
+		case <-turn:
+		case <-ctx.Done():
+			return false
+		}
 	}
 }
 

@@ -188,9 +188,9 @@ func playFull(c *Conn, s *Stream, told *bufio.Scanner) int {
 		fmt.Println("setrlimit:", err)
 		return 1
 	}
-	for range 100 {
+	for until := time.Now().Add(20 * time.Second); time.Now().Before(until); {
 		if err := appendOnce(s, 256<<10); err != nil {
-			c.waitUp(context.Background())
+			c.waitUp(context.Background(), c.writes)
 			continue
 		}
 		stored++

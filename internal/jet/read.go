@@ -180,15 +180,22 @@ func (s *Stream) batch(ctx context.Context, req getRequest) (list []Entry, err e
 	if err := sub.SetPendingLimits(-1, -1); err != nil {
 		return nil, transportError(err)
 	}
-	drops := s.c.drops.Load()
+	alive := s.c.life(nc)
 	msg := fmt.Appendf(nil, `{"seq":%d,"batch":%d,"max_bytes":%d}`, req.Seq, req.Batch, req.MaxBytes)
 	if err := nc.PublishRequest("$JS.API.DIRECT.GET."+s.name, sub.Subject, msg); err != nil {
 		return nil, transportError(err)
 	}
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	stop := context.AfterFunc(alive, func() { cancel(errDropped) })
+	defer stop()
 	var last uint64
 	for {
 		m, err := s.next(ctx, sub)
 		if err != nil {
+			if cause := context.Cause(ctx); cause != nil {
+				err = transportError(cause)
+			}
 			return list, err
 		}
 		e, before, err := directEntry(m)
@@ -198,7 +205,7 @@ func (s *Stream) batch(ctx context.Context, req getRequest) (list []Entry, err e
 		if err != nil {
 			return list, err
 		}
-		if before != last || s.c.drops.Load() != drops {
+		if before != last || alive.Err() != nil {
 			return list, fmt.Errorf("%w: answers were lost", ErrUnavailable)
 		}
 		last = e.Seq
@@ -242,7 +249,7 @@ func (s *Stream) Read(ctx context.Context, from, to uint64, fn func(Entry) error
 			list, err := s.getRange(ctx, next, readAhead)
 			if errors.Is(err, ErrUnavailable) && ctx.Err() == nil {
 				if failures++; failures < readAttempts {
-					s.c.waitUp(ctx)
+					s.c.waitUp(ctx, s.c.reads, s.c.writes)
 					continue
 				}
 			}

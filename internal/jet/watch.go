@@ -51,7 +51,7 @@ func (kv *KV) Watch(ctx context.Context, pattern string, fn func(KVEntry), initi
 			attempt = 0
 		}
 		kv.stream.c.log.Warn("watch was interrupted, starting over", keyStream, kv.stream.name, keyError, err)
-		kv.stream.c.waitUp(ctx)
+		kv.stream.c.waitUp(ctx, kv.stream.c.reads)
 		if err := backoff(ctx, attempt); err != nil {
 			return err
 		}
@@ -85,7 +85,7 @@ type watch struct {
 // got as far as having seen everything.
 func (w *watch) round(ctx context.Context) (progress bool, err error) {
 	c := w.kv.stream.c
-	drops := c.drops.Load()
+	alive := c.life(c.reads)
 	js, err := jetstream.New(c.reads, jetstream.WithDefaultTimeout(c.cfg.AckTimeout))
 	if err != nil {
 		return false, err
@@ -110,15 +110,12 @@ func (w *watch) round(ctx context.Context) (progress bool, err error) {
 	if err != nil {
 		return false, watchError(err)
 	}
+	defer it.Stop()
 	// A lost connection takes messages with it; so start over.
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	stop := c.onDrop(func() { cancel(errDropped) })
+	stop := context.AfterFunc(alive, func() { cancel(errDropped) })
 	defer stop()
-	defer it.Stop()
-	if c.drops.Load() != drops {
-		return false, errDropped
-	}
 
 	seen := make(map[string]struct{}) // of this round; nil once it saw everything
 	if consumer.CachedInfo().NumPending == 0 {
@@ -186,9 +183,6 @@ func (w *watch) next(ctx context.Context, it jetstream.MessagesContext, initial 
 
 // errQuiet: nothing came for watchQuiet.
 var errQuiet = errors.New("nothing came")
-
-// errDropped: the connection was lost.
-var errDropped = errors.New("connection lost")
 
 // watchError maps what the jetstream package reports.
 func watchError(err error) error {
