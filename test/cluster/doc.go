@@ -1,0 +1,8 @@
+// Package cluster runs two waystation processes on one external NATS process
+// and takes owners away: killed, frozen and continued, stopped cleanly. A ledger
+// and a linearizability checker tell whether clients could notice more than a
+// pause.
+//
+// WAYSTATION_SEED repeats a run's choices, WAYSTATION_SOAK makes the load last
+// for that long.
+package cluster

@@ -1,0 +1,329 @@
+package cluster
+
+import (
+	"bufio"
+	"context"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/service/sqs"
+)
+
+// What the promise allows, and a little for a busy machine.
+const (
+	crashPause = 5 * time.Second
+	cleanPause = 1 * time.Second
+	leeway     = 500 * time.Millisecond
+)
+
+// prober sends, receives and deletes one message after the other through a
+// node, and remembers the longest pause between two that worked.
+type prober struct {
+	stop   context.CancelFunc
+	done   chan struct{}
+	mu     sync.Mutex // guards below
+	last   time.Time
+	worst  time.Duration
+	worked int
+	errs   map[string]int
+}
+
+func probe(c *sqs.Client, url string) *prober {
+	ctx, cancel := context.WithCancel(context.Background())
+	p := &prober{stop: cancel, done: make(chan struct{}), last: time.Now(), errs: map[string]int{}}
+	go func() {
+		defer close(p.done)
+		for i := 0; ctx.Err() == nil; i++ {
+			err := roundTrip(ctx, c, url, fmt.Sprint("probe ", i))
+			if ctx.Err() != nil {
+				return
+			}
+			p.mu.Lock()
+			if err == nil {
+				p.worked++
+				p.worst = max(p.worst, time.Since(p.last))
+				p.last = time.Now()
+			} else {
+				p.errs[fmt.Sprintf("%.120s", err)]++
+			}
+			p.mu.Unlock()
+			pause(ctx, 10*time.Millisecond)
+		}
+	}()
+	return p
+}
+
+func roundTrip(ctx context.Context, c *sqs.Client, url, body string) error {
+	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
+	defer cancel()
+	if err := send(ctx, c, url, body); err != nil {
+		return err
+	}
+	got, err := c.ReceiveMessage(ctx, &sqs.ReceiveMessageInput{QueueUrl: &url, WaitTimeSeconds: 1, VisibilityTimeout: 1})
+	if err != nil {
+		return err
+	}
+	if len(got.Messages) == 0 {
+		return fmt.Errorf("nothing received after a send")
+	}
+	_, err = c.DeleteMessage(ctx, &sqs.DeleteMessageInput{QueueUrl: &url, ReceiptHandle: got.Messages[0].ReceiptHandle})
+	return err
+}
+
+// settle waits for a few more probes that work and returns the longest pause,
+// that which lasts still included.
+func (p *prober) settle(t *testing.T, within time.Duration) time.Duration {
+	t.Helper()
+	ctx := bound(t, within)
+	start := p.count()
+	for p.count() < start+10 && ctx.Err() == nil {
+		pause(ctx, 20*time.Millisecond)
+	}
+	p.stop()
+	<-p.done
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if len(p.errs) > 0 {
+		t.Logf("refused meanwhile: %v", p.errs)
+	}
+	if p.worked < start+10 {
+		return max(p.worst, time.Since(p.last))
+	}
+	return p.worst
+}
+
+func (p *prober) count() int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.worked
+}
+
+// warm waits until the probes work.
+func (p *prober) warm(t *testing.T) {
+	t.Helper()
+	ctx := bound(t, 20*time.Second)
+	for p.count() < 10 && ctx.Err() == nil {
+		pause(ctx, 20*time.Millisecond)
+	}
+	if ctx.Err() != nil {
+		t.Fatalf("probes do not work: %v", p.errs)
+	}
+	p.mu.Lock()
+	p.worst = 0
+	p.mu.Unlock()
+}
+
+func TestOwnerKilled(t *testing.T) {
+	t.Parallel()
+	p := startPair(t, 1)
+	url := queue(t, p.client("a"), "killed", nil)
+	for range 2 {
+		owner := p.owner(0)
+		probes := probe(p.client(other(owner)), url)
+		probes.warm(t)
+		p.nodes[owner].Kill()
+		took := probes.settle(t, 20*time.Second)
+		t.Logf("service resumed %v after the owner was killed", took)
+		if took > crashPause+leeway {
+			t.Errorf("service resumed after %v, want at most %v", took, crashPause)
+		}
+		if err := p.nodes[owner].Again(); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+func TestOwnerStopped(t *testing.T) {
+	t.Parallel()
+	p := startPair(t, 1)
+	url := queue(t, p.client("a"), "stopped", nil)
+	for range 3 {
+		owner := p.owner(0)
+		probes := probe(p.client(other(owner)), url)
+		probes.warm(t)
+		code, err := p.nodes[owner].Stop(30 * time.Second)
+		if err != nil || code != 0 {
+			t.Fatalf("exit code %d, %v; want 0", code, err)
+		}
+		took := probes.settle(t, 20*time.Second)
+		t.Logf("longest pause %v when the owner was stopped", took)
+		if took > cleanPause+leeway {
+			t.Errorf("service paused for %v, want at most %v", took, cleanPause)
+		}
+		if err := p.nodes[owner].Again(); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// A frozen owner wakes up when somebody else owns its queues: it must answer
+// nothing from what it remembers.
+func TestOwnerFrozen(t *testing.T) {
+	t.Parallel()
+	p := startPair(t, 1)
+	ctx := bound(t, 2*time.Minute)
+	probed := queue(t, p.client("a"), "frozen-probed", nil)
+	url := queue(t, p.client("a"), "frozen", map[string]string{"VisibilityTimeout": "600"})
+	for round := range 2 {
+		owner := p.owner(0)
+		next := p.client(other(owner))
+		for i := range 5 {
+			if err := send(ctx, next, url, fmt.Sprintf("round %d message %d", round, i)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		probes := probe(next, probed)
+		probes.warm(t)
+		// Connections to the owner, made before it freezes, and requests that
+		// wait in its sockets.
+		receives := knock(t, p.nodes[owner].Addr(), 5)
+		attributes := knock(t, p.nodes[owner].Addr(), 2)
+		if err := p.nodes[owner].Freeze(); err != nil {
+			t.Fatal(err)
+		}
+		for _, c := range receives {
+			c.ask(t, "ReceiveMessage", fmt.Sprintf(`{"QueueUrl":%q,"MaxNumberOfMessages":10}`, url))
+		}
+		for _, c := range attributes {
+			c.ask(t, "GetQueueAttributes", fmt.Sprintf(`{"QueueUrl":%q,"AttributeNames":["ApproximateNumberOfMessages"]}`, url))
+		}
+		took := probes.settle(t, 20*time.Second)
+		t.Logf("service resumed %v after the owner froze", took)
+		if took > crashPause+leeway {
+			t.Errorf("service resumed after %v, want at most %v", took, crashPause)
+		}
+		// The other node delivers and deletes everything.
+		for left := 5; left > 0; {
+			got, err := next.ReceiveMessage(ctx, &sqs.ReceiveMessageInput{QueueUrl: &url, MaxNumberOfMessages: 10, WaitTimeSeconds: 2})
+			if err != nil || len(got.Messages) == 0 {
+				t.Fatalf("%d messages left: %v, %v", left, got, err)
+			}
+			for _, m := range got.Messages {
+				if _, err := next.DeleteMessage(ctx, &sqs.DeleteMessageInput{QueueUrl: &url, ReceiptHandle: m.ReceiptHandle}); err != nil {
+					t.Fatal(err)
+				}
+				left--
+			}
+		}
+		if err := p.nodes[owner].Thaw(); err != nil {
+			t.Fatal(err)
+		}
+		for _, c := range receives {
+			status, body := c.answer(t)
+			if status == http.StatusOK && strings.Contains(body, "message") {
+				t.Errorf("round %d: the thawed node delivered what had been deleted: %s", round, body)
+			}
+			if status != http.StatusOK && status < 500 {
+				t.Errorf("round %d: the thawed node answered %d %s", round, status, body)
+			}
+		}
+		for _, c := range attributes {
+			if status, body := c.answer(t); status == http.StatusOK && !strings.Contains(body, `"0"`) {
+				t.Errorf("round %d: the thawed node counted what had been deleted: %s", round, body)
+			}
+		}
+		// It serves again, as the others' neighbour.
+		thawed := probe(p.client(owner), probed)
+		thawed.warm(t)
+		thawed.settle(t, 20*time.Second)
+		got, err := p.client(owner).ReceiveMessage(ctx, &sqs.ReceiveMessageInput{QueueUrl: &url})
+		if err != nil || len(got.Messages) != 0 {
+			t.Errorf("round %d: receive through the thawed node = %v, %v", round, got, err)
+		}
+	}
+}
+
+// knocked is one connection with one request by hand.
+type knocked struct {
+	net.Conn
+	r *bufio.Reader
+}
+
+func knock(t *testing.T, addr string, n int) []*knocked {
+	t.Helper()
+	var out []*knocked
+	for range n {
+		c, err := net.DialTimeout("tcp", addr, 2*time.Second)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { c.Close() })
+		if err := c.SetDeadline(time.Now().Add(time.Minute)); err != nil {
+			t.Fatal(err)
+		}
+		k := &knocked{c, bufio.NewReader(c)}
+		k.ask(t, "ListQueues", `{"MaxResults":1}`) // accepted and served before the freeze
+		if status, body := k.answer(t); status != http.StatusOK {
+			t.Fatalf("%d %s", status, body)
+		}
+		out = append(out, k)
+	}
+	return out
+}
+
+func (k *knocked) ask(t *testing.T, op, body string) {
+	t.Helper()
+	_, err := fmt.Fprintf(k, "POST / HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/x-amz-json-1.0\r\nX-Amz-Target: AmazonSQS.%s\r\nContent-Length: %d\r\n\r\n%s", op, len(body), body)
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func (k *knocked) answer(t *testing.T) (int, string) {
+	t.Helper()
+	resp, err := http.ReadResponse(k.r, nil)
+	if err != nil {
+		t.Fatalf("no answer: %v", err)
+	}
+	defer resp.Body.Close()
+	body, err := io.ReadAll(resp.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return resp.StatusCode, string(body)
+}
+
+// Placement of queues on partitions is shared: with several partitions, both
+// nodes own some, and each is taken over.
+func TestPartitionsAreSpread(t *testing.T) {
+	t.Parallel()
+	p := startPair(t, 4)
+	ctx := bound(t, time.Minute)
+	owners := map[string]int{}
+	spread := false
+	for !spread && ctx.Err() == nil {
+		clear(owners)
+		for i := range 4 {
+			owners[p.owner(i)]++
+		}
+		if spread = owners["a"] > 0 && owners["b"] > 0; !spread {
+			pause(ctx, 200*time.Millisecond)
+		}
+	}
+	t.Logf("owners: %v", owners)
+	if !spread {
+		t.Errorf("one node owns everything: %v", owners)
+	}
+	var urls []string
+	for i := range 12 {
+		urls = append(urls, queue(t, p.client("a"), fmt.Sprint("spread-", i), nil))
+	}
+	var probes []*prober
+	for _, url := range urls {
+		pr := probe(p.client("b"), url)
+		pr.warm(t)
+		probes = append(probes, pr)
+	}
+	p.nodes["a"].Kill()
+	for i, pr := range probes {
+		if took := pr.settle(t, 20*time.Second); took > crashPause+leeway {
+			t.Errorf("%s resumed after %v, want at most %v", urls[i], took, crashPause)
+		}
+	}
+}
