@@ -415,6 +415,12 @@ func (o *owner) changeLocked(id uint64, fn func(qs *queueState, now queue.Time) 
 	} else if _, commit, err = o.write(); err != nil {
 		return nil, err
 	}
+	for i := range o.leaving {
+		o.gone(qs, o.leaving[i])
+	}
+	if o.leaving = o.leaving[:0]; cap(o.leaving) > 1000 {
+		o.leaving = nil
+	}
 	o.advance(qs, now)
 	o.settle(qs, now)
 	return commit, nil
@@ -452,9 +458,7 @@ func (o *owner) remove(_ context.Context, id uint64, receipts []string) ([]error
 			return nil
 		}
 		o.facts.removed(qs.ref, removed)
-		for i := range removed {
-			o.gone(qs, removed[i])
-		}
+		o.leaving = append(o.leaving, removed...)
 		qs.deleted += uint64(len(removed))
 		return nil
 	})
@@ -506,7 +510,7 @@ func (o *owner) purge(_ context.Context, id uint64) error {
 		before := qs.m.NextKey()
 		qs.purged = now
 		o.facts.purged(qs.ref, before, now)
-		qs.m.ClearEach(before, func(m queue.Message) { o.gone(qs, m) })
+		qs.m.ClearEach(before, func(m queue.Message) { o.leaving = append(o.leaving, m) })
 		return nil
 	})
 }

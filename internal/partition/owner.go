@@ -48,7 +48,8 @@ type owner struct {
 	now     queue.Time // never goes back
 	facts   factBuffer
 	due     dueHeap
-	clockAt queue.Time // what the clock sleeps until
+	clockAt queue.Time      // what the clock sleeps until
+	leaving []queue.Message // removed by the change under way, released once it is written
 	closed  bool
 	origins originTable
 	// elsewhere finds the places of payloads that were moved from the queue
@@ -275,11 +276,11 @@ func (o *owner) insert(qs *queueState, now queue.Time, m queue.Message) {
 // reinsert is insert for a message that may be there already: then only the
 // place of its payload changes.
 func (o *owner) reinsert(qs *queueState, now queue.Time, m queue.Message) {
-	if old, ok := qs.m.Get(m.Key); ok {
-		o.unplace(qs, old)
-		o.j.Release(old.Append, int(old.Len))
-	}
+	old, there := qs.m.Get(m.Key)
 	o.insert(qs, now, m)
+	if there {
+		o.gone(qs, old)
+	}
 }
 
 // gone is called for each message that left the queue for good.
