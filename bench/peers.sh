@@ -50,16 +50,20 @@ theirs=$!
 go build -o "$dir/waystation" ./cmd/waystation
 "$dir/waystation" serve --data "$dir/data" --listen 127.0.0.1:4599 --log-level warn >/dev/null &
 ours=$!
-await() { # until something answers at $1, for half a minute
+await() { # until process $1 answers at $2, for half a minute
   for _ in $(seq 300); do
-    if curl -s -o /dev/null "$1"; then return; fi
+    kill -0 "$1" # it ended: so do we
+    if curl -s -o /dev/null "$2"; then return; fi
     sleep 0.1
   done
-  echo "nothing answers at $1" >&2
+  echo "nothing answers at $2" >&2
   exit 1
 }
-await http://127.0.0.1:4599/readyz
-await http://127.0.0.1:4598/
+await "$ours" http://127.0.0.1:4599/readyz
+await "$theirs" http://127.0.0.1:4598/
+
+# The Java machine compiles what runs often: give it the chance first.
+"$dir/waystation" bench send batch receive-delete fifo --endpoint http://127.0.0.1:4598 -d 5s --fill 5000 >/dev/null
 
 "$dir/waystation" bench --endpoint http://127.0.0.1:4599 --pid "$ours" \
   --compare http://127.0.0.1:4598 --compare-pid "$theirs" -d 15s --rounds 3 "$@"
