@@ -1,6 +1,7 @@
 package jet
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -150,14 +151,18 @@ func (c *Conn) api(ctx context.Context, nc *nats.Conn, verb string, in, out any)
 	if err != nil {
 		return err
 	}
-	var failed struct {
-		Error *apiError `json:"error"`
-	}
-	if err := json.Unmarshal(answer.Data, &failed); err != nil {
-		return fmt.Errorf("decode the answer of %s: %w", verb, err)
-	}
-	if failed.Error != nil {
-		return failed.Error
+	// A refusal says so at the beginning. Answers may be long, so that they are
+	// not decoded twice.
+	if bytes.Contains(answer.Data[:min(len(answer.Data), 512)], []byte(`"error"`)) {
+		var failed struct {
+			Error *apiError `json:"error"`
+		}
+		if err := json.Unmarshal(answer.Data, &failed); err != nil {
+			return fmt.Errorf("decode the answer of %s: %w", verb, err)
+		}
+		if failed.Error != nil {
+			return failed.Error
+		}
 	}
 	if err := json.Unmarshal(answer.Data, out); err != nil {
 		return fmt.Errorf("decode the answer of %s: %w", verb, err)

@@ -1,6 +1,7 @@
 package jet
 
 import (
+	"bytes"
 	"context"
 	"testing"
 	"time"
@@ -80,11 +81,7 @@ func fill(tb testing.TB, s *Stream, n, size int) {
 }
 
 func payload(seq uint64, size int) []byte {
-	b := make([]byte, size)
-	for i := range b {
-		b[i] = byte(seq) + byte(i)
-	}
-	return b
+	return bytes.Repeat([]byte{byte(seq), byte(seq >> 8), 1, 2, 3}, size/5+1)[:size]
 }
 
 func short(tb testing.TB) context.Context {

@@ -137,8 +137,8 @@ func directEntry(m *nats.Msg) (e Entry, before uint64, err error) {
 var errEndOfBatch = errors.New("end of batch")
 
 // GetRange reads entries in order, beginning with the first whose sequence is
-// at least from, until maxBytes are reached (the last one may go beyond) or the
-// stream ends. At least one entry is returned if there is any; fewer than there
+// at least from, until maxBytes are reached (headers count; the last one may go
+// beyond) or the stream ends. At least one entry is returned if there is any; fewer than there
 // are may be. None and no error: there is none, the leader says so.
 func (s *Stream) GetRange(ctx context.Context, from uint64, maxBytes int) ([]Entry, error) {
 	list, err := s.getRange(ctx, from, maxBytes)
