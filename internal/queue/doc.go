@@ -52,7 +52,7 @@
 // A message takes about 115 bytes whatever its size (at most 150, tested), held
 // in chunks without pointers, so the garbage collector has nothing to scan. A
 // group takes about 80 bytes and its name, a remembered deduplication id about
-// 90 bytes, an attempt about 110. Time is O(1), or O(log n) where timers are
+// 90 bytes, an attempt as many. Time is O(1), or O(log n) where timers are
 // set out of order; it does not depend on the backlog or on blocked groups.
 // Memory is given back as a backlog drains.
 //

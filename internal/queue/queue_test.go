@@ -340,6 +340,28 @@ func TestAttempts(t *testing.T) {
 	})
 }
 
+func TestMessageIsOfItsLastAttempt(t *testing.T) {
+	t.Parallel()
+	m := New(Config{FIFO: true})
+	send(m, 0, "a", "a", "b")
+	want(t, receive(t, m, 0, 3), 1, 2, 3)
+	m.ApplyAttempt(0, DedupID{1}, second, []uint64{1, 2})
+	m.ApplyAttempt(0, DedupID{2}, second, []uint64{2, 3})
+	if err := m.verify(); err != nil {
+		t.Fatal(err)
+	}
+	m.EachAttempt(func(id DedupID, _ Time, keys []uint64) bool {
+		if id != (DedupID{2}) {
+			t.Fatal(id)
+		}
+		want(t, keys, 2, 3)
+		return true
+	})
+	if m.attempts.items.n != 1 {
+		t.Fatal(m.attempts.items.n)
+	}
+}
+
 func TestRetention(t *testing.T) {
 	t.Parallel()
 	m := New(Config{Retention: int64(100 * second)})
