@@ -4,7 +4,7 @@ set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 echo "== gofmt"
-unformatted=$(git ls-files '*.go' | xargs gofmt -l)
+unformatted=$(gofmt -l .)
 if [ -n "$unformatted" ]; then
   echo "not formatted:"
   echo "$unformatted"

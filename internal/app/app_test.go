@@ -69,9 +69,11 @@ func testConfig(t *testing.T) Config {
 	return c
 }
 
-// serve runs a server until the returned function is called, which gives its result.
-func serve(t *testing.T, c Config, log io.Writer) (Banner, func() error) {
+// serve runs a server, waits until it is ready, and returns a function that
+// stops it and gives its result.
+func serve(t *testing.T, c Config) (Banner, *lines, func() error) {
 	t.Helper()
+	log := newLines()
 	ctx, cancel := context.WithCancel(t.Context())
 	listening := make(chan Banner, 1)
 	done := make(chan error, 1)
@@ -87,7 +89,8 @@ func serve(t *testing.T, c Config, log io.Writer) (Banner, func() error) {
 	t.Cleanup(func() { stop() })
 	select {
 	case b := <-listening:
-		return b, stop
+		log.wait(t, "msg=ready")
+		return b, log, stop
 	case err := <-done:
 		t.Fatalf("it ended: %v", err)
 		panic("unreachable")
@@ -114,13 +117,11 @@ func httpClient(c *tls.Config) *http.Client {
 
 func TestRunUntilCancelled(t *testing.T) {
 	t.Parallel()
-	log := newLines()
 	c := testConfig(t)
-	b, stop := serve(t, c, log)
+	b, log, stop := serve(t, c)
 	if b.Data != c.Data || !b.Open || b.NATS != "" {
 		t.Errorf("banner %+v", b)
 	}
-	log.wait(t, "msg=ready")
 	if code, body := fetch(t, httpClient(nil), b.URL+"/readyz"); code != 200 {
 		t.Errorf("/readyz: %d %s", code, body)
 	}
@@ -175,9 +176,7 @@ func TestMetricsAddress(t *testing.T) {
 	c := testConfig(t)
 	c.MetricsListen = l.Addr().String()
 	l.Close()
-	log := newLines()
-	b, _ := serve(t, c, log)
-	log.wait(t, "msg=ready")
+	b, _, _ := serve(t, c)
 	client := httpClient(nil)
 	for url, want := range map[string]int{
 		b.URL + "/healthz": 200, b.URL + "/readyz": 200, b.URL + "/status": 400, b.URL + "/metrics": 400,
@@ -234,7 +233,7 @@ func TestHTTPSWithClientCertificates(t *testing.T) {
 	var server, client tls.Certificate
 	c.TLSCert, c.TLSKey, server = certificate(t, "server")
 	c.TLSClientCA, _, client = certificate(t, "client")
-	b, _ := serve(t, c, io.Discard)
+	b, _, _ := serve(t, c)
 	if !strings.HasPrefix(b.URL, "https://") {
 		t.Fatalf("URL %s", b.URL)
 	}

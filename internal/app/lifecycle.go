@@ -91,10 +91,12 @@ func (g *group) start(ctx context.Context, table []service) error {
 }
 
 func (g *group) open(ctx context.Context, s service) error {
+	began := time.Now()
 	p, err := s.open(ctx)
 	if err != nil {
 		return named(s.name, err)
 	}
+	g.log.Debug("service opened", keyService, s.name, keyDuration, time.Since(began).String())
 	// A service lives until the group stops it, not until the opener's context ends.
 	runCtx, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	st := &started{service: s, parts: p, cancel: cancel, done: make(chan struct{})}
