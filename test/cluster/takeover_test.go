@@ -199,6 +199,7 @@ func TestOwnerFrozen(t *testing.T) {
 			t.Errorf("service resumed after %v, want at most %v", took, crashPause)
 		}
 		// The other node delivers and deletes everything.
+		drained := time.Now()
 		for left := 5; left > 0; {
 			got, err := next.ReceiveMessage(ctx, &sqs.ReceiveMessageInput{QueueUrl: &url, MaxNumberOfMessages: 10, WaitTimeSeconds: 2})
 			if err != nil || len(got.Messages) == 0 {
@@ -211,9 +212,11 @@ func TestOwnerFrozen(t *testing.T) {
 				left--
 			}
 		}
+		t.Logf("drained after %v", time.Since(drained))
 		if err := p.nodes[owner].Thaw(); err != nil {
 			t.Fatal(err)
 		}
+		thawedAt := time.Now()
 		for _, c := range receives {
 			status, body := c.answer(t)
 			if status == http.StatusOK && strings.Contains(body, "message") {
@@ -228,10 +231,12 @@ func TestOwnerFrozen(t *testing.T) {
 				t.Errorf("round %d: the thawed node counted what had been deleted: %s", round, body)
 			}
 		}
+		t.Logf("all answers %v after the thaw", time.Since(thawedAt))
 		// It serves again, as the others' neighbour.
 		thawed := probe(p.client(owner), probed)
 		thawed.warm(t)
 		thawed.settle(t, 20*time.Second)
+		t.Logf("serving through the thawed node %v after the thaw", time.Since(thawedAt))
 		got, err := p.client(owner).ReceiveMessage(ctx, &sqs.ReceiveMessageInput{QueueUrl: &url})
 		if err != nil || len(got.Messages) != 0 {
 			t.Errorf("round %d: receive through the thawed node = %v, %v", round, got, err)

@@ -184,8 +184,19 @@ func (s *Server) Output() string { return s.proc.output.String() }
 // Kill ends the server with SIGKILL and waits until it is gone.
 func (s *Server) Kill() { s.proc.kill() }
 
-// Freeze stops the process (SIGSTOP) without ending it.
-func (s *Server) Freeze() error { return s.proc.signal(syscall.SIGSTOP) }
+// Freeze stops the process (SIGSTOP) without ending it, and returns once nothing
+// of it runs any more.
+func (s *Server) Freeze() error {
+	if err := s.proc.signal(syscall.SIGSTOP); err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+	defer cancel()
+	if !Poll(ctx, time.Millisecond, func() bool { return stopped(s.Pid()) }) {
+		return fmt.Errorf("harness: process %d does not stop", s.Pid())
+	}
+	return nil
+}
 
 // Thaw continues a frozen process.
 func (s *Server) Thaw() error { return s.proc.signal(syscall.SIGCONT) }
