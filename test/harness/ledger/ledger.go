@@ -30,8 +30,8 @@ type Ledger struct {
 	groups map[string]*group // queue + group
 	faults []string
 	more   int
-	open   int           // acknowledged, no delete asked for
-	lower  chan struct{} // closed and replaced when open falls
+	open   map[string]int // of a queue: acknowledged, no delete asked for
+	lower  chan struct{}  // closed and replaced when open falls
 	stats  Stats
 	began  time.Time
 }
@@ -80,7 +80,7 @@ type waiver struct{ earlier, later *message }
 
 // New makes a ledger of these queues.
 func New(queues ...Queue) *Ledger {
-	l := &Ledger{queues: map[string]Queue{}, msgs: map[string]*message{}, groups: map[string]*group{}, lower: make(chan struct{}), began: time.Now()}
+	l := &Ledger{queues: map[string]Queue{}, msgs: map[string]*message{}, groups: map[string]*group{}, open: map[string]int{}, lower: make(chan struct{}), began: time.Now()}
 	for _, q := range queues {
 		l.queues[q.Name] = q
 	}
@@ -124,7 +124,7 @@ func (l *Ledger) Sent(id string) {
 	m.acked, m.ackedAt = true, time.Now()
 	l.stats.Acknowledged++
 	if !m.tried {
-		l.open++
+		l.open[m.queue]++
 	}
 }
 
@@ -266,16 +266,17 @@ func (l *Ledger) Deleting(id string) {
 	}
 	m.tried, m.triedAt = true, time.Now()
 	if m.acked {
-		l.open--
+		l.open[m.queue]--
 		close(l.lower)
 		l.lower = make(chan struct{})
 	}
 }
 
 // Deleted notes that a delete with the handle of the delivery with that receive
-// count was acknowledged. It is final if the handle was current: on a FIFO
-// queue, which refuses others, always; on a standard queue for certain when the
-// visibility timeout of that receive was not over yet.
+// count was acknowledged. It is final if the handle was current: for certain when
+// the visibility timeout of that receive was not over yet, and always on a FIFO
+// queue, which refuses other handles, unless the message may have gone to a
+// dead-letter queue meanwhile.
 func (l *Ledger) Deleted(queue, id string, count int) {
 	end := time.Now()
 	l.mu.Lock()
@@ -289,7 +290,7 @@ func (l *Ledger) Deleted(queue, id string, count int) {
 	final := false
 	for _, d := range m.deliveries {
 		if d.queue == queue && d.count == count {
-			final = q.FIFO || end.Sub(d.start) < q.Visibility-slack
+			final = end.Sub(d.start) < q.Visibility-slack || q.FIFO && q.MaxReceive == 0
 		}
 	}
 	if !final {
@@ -310,12 +311,12 @@ func (l *Ledger) Complain(format string, args ...any) {
 	l.fault(format, args...)
 }
 
-// Open is how many acknowledged messages nobody has tried to delete, and a
-// channel that closes when that number falls.
-func (l *Ledger) Open() (int, <-chan struct{}) {
+// Open is how many acknowledged messages sent to a queue nobody has tried to
+// delete, and a channel that closes when the number of some queue falls.
+func (l *Ledger) Open(queue string) (int, <-chan struct{}) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return l.open, l.lower
+	return l.open[queue], l.lower
 }
 
 // Stats are the numbers so far.

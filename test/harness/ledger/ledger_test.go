@@ -125,13 +125,13 @@ func TestOpen(t *testing.T) {
 	t.Parallel()
 	l := book()
 	sent("std", "a")(l)
-	n, lower := l.Open()
+	n, lower := l.Open("std")
 	if n != 1 {
 		t.Fatalf("open = %d, want 1", n)
 	}
 	tried("a")(l)
 	<-lower
-	if n, _ := l.Open(); n != 0 {
+	if n, _ := l.Open("std"); n != 0 {
 		t.Fatalf("open = %d, want 0", n)
 	}
 }

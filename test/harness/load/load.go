@@ -47,7 +47,7 @@ type Config struct {
 	Ledger  *ledger.Ledger                  // of Queues()
 	Seed    uint64                          // of all random choices
 	Recover func(ctx context.Context) error // called after a failed request, before the next
-	Backlog int                             // producers rest while more are undeleted; 0: 1000
+	Backlog int                             // producers of a queue rest while more of it are undeleted; 0: 500
 	Request time.Duration                   // bound of one request beyond its wait; 0: 5 s
 }
 
@@ -63,7 +63,7 @@ type Load struct {
 // New creates the queues.
 func New(ctx context.Context, cfg Config) (*Load, error) {
 	if cfg.Backlog == 0 {
-		cfg.Backlog = 1000
+		cfg.Backlog = 500
 	}
 	if cfg.Request == 0 {
 		cfg.Request = 5 * time.Second
@@ -240,10 +240,10 @@ func status(err error) int {
 	return noAnswer
 }
 
-// rest waits while the backlog is full and says whether to go on.
-func (w *worker) rest() bool {
+// rest waits while the queue's backlog is full and says whether to go on.
+func (w *worker) rest(queue string) bool {
 	for {
-		n, lower := w.cfg.Ledger.Open()
+		n, lower := w.cfg.Ledger.Open(queue)
 		if n < w.cfg.Backlog {
 			return w.ctx.Err() == nil
 		}
@@ -269,7 +269,7 @@ func (w *worker) body(id string, poison bool) string {
 }
 
 func (w *worker) produce(queue, group string) {
-	for w.rest() {
+	for w.rest(queue) {
 		id := w.id()
 		body := w.body(id, queue != FIFO && w.rand.IntN(25) == 0)
 		in := &sqs.SendMessageInput{QueueUrl: aws.String(w.urls[queue]), MessageBody: &body}
@@ -303,7 +303,7 @@ func (w *worker) produce(queue, group string) {
 }
 
 func (w *worker) produceBatches(queue string) {
-	for w.rest() {
+	for w.rest(queue) {
 		in := &sqs.SendMessageBatchInput{QueueUrl: aws.String(w.urls[queue])}
 		for range 1 + w.rand.IntN(10) {
 			id := w.id()
