@@ -118,9 +118,17 @@ func (w *watch) round(ctx context.Context) (progress bool, err error) {
 	defer stop()
 
 	seen := make(map[string]struct{}) // of this round; nil once it saw everything
-	if consumer.CachedInfo().NumPending == 0 {
-		w.caughtUp(seen)
+	caughtUp := func() error {
+		if err := w.caughtUp(ctx, seen); err != nil {
+			return err
+		}
 		seen, progress = nil, true
+		return nil
+	}
+	if consumer.CachedInfo().NumPending == 0 {
+		if err := caughtUp(); err != nil {
+			return false, err
+		}
 	}
 	for next := uint64(1); ; next++ {
 		msg, err := w.next(ctx, it, seen != nil)
@@ -132,8 +140,9 @@ func (w *watch) round(ctx context.Context) (progress bool, err error) {
 				return progress, watchError(err)
 			}
 			if info.NumPending == 0 && info.Delivered.Consumer == next {
-				w.caughtUp(seen)
-				seen, progress = nil, true
+				if err := caughtUp(); err != nil {
+					return false, err
+				}
 			}
 			continue
 		}
@@ -161,8 +170,9 @@ func (w *watch) round(ctx context.Context) (progress bool, err error) {
 			Deleted:  isDeletion(msg.Headers()),
 		})
 		if seen != nil && meta.NumPending == 0 {
-			w.caughtUp(seen)
-			seen, progress = nil, true
+			if err := caughtUp(); err != nil {
+				return false, err
+			}
 		}
 	}
 }
@@ -196,7 +206,7 @@ func watchError(err error) error {
 func (w *watch) report(e KVEntry) {
 	w.last = max(w.last, e.Revision)
 	before, known := w.known[e.Key]
-	if known && e.Revision <= before {
+	if known && e.Revision < before || known && e.Revision == before && !e.Deleted {
 		return
 	}
 	if e.Deleted {
@@ -209,18 +219,30 @@ func (w *watch) report(e KVEntry) {
 }
 
 // caughtUp is called when a round has seen everything there is: what was known
-// and is not there any more was deleted.
-func (w *watch) caughtUp(seen map[string]struct{}) {
+// and is not there any more was deleted. The round may have been served by a
+// replica that lags behind what an earlier one saw, so that the leader is asked
+// about each of them.
+func (w *watch) caughtUp(ctx context.Context, seen map[string]struct{}) error {
 	for _, key := range slices.Sorted(maps.Keys(w.known)) {
-		if _, ok := seen[key]; !ok {
-			delete(w.known, key)
-			w.fn(KVEntry{Key: key, Revision: w.last, Deleted: true})
+		if _, ok := seen[key]; ok {
+			continue
+		}
+		e, err := w.kv.get(ctx, key)
+		switch {
+		case errors.Is(err, ErrNotFound):
+			e = KVEntry{Key: key, Revision: w.last, Deleted: true}
+		case err != nil:
+			return err
+		}
+		if e.Deleted || e.Revision > w.known[key] {
+			w.report(e)
 		}
 	}
 	if w.initial != nil {
 		w.initial()
 		w.initial = nil
 	}
+	return nil
 }
 
 // drop removes the consumer of a round. The server would do so by itself.
