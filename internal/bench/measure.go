@@ -149,11 +149,3 @@ func (r *Result) add(o *Result) {
 		}
 	}
 }
-
-// failed sums the errors.
-func (r *Result) failed() (n int64) {
-	for _, k := range r.Errors {
-		n += k
-	}
-	return n
-}

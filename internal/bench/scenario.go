@@ -265,11 +265,11 @@ func runMixed(ctx context.Context, r *round) (*Result, error) {
 			if !single(ctx, w) {
 				return false
 			}
-			got, ok := w.receive(ctx, q, 2, 0)
+			got, _ := w.receive(ctx, q, 2, 0)
 			for i, m := range got {
 				if w.seq%16 == 0 && i == 0 {
 					w.body = appendVisibility(w.body[:0], q.text, m, 0)
-					_, ok = w.call(ctx, "ChangeMessageVisibility", time.Time{}, 0)
+					_, ok := w.call(ctx, "ChangeMessageVisibility", time.Time{}, 0)
 					return ok || w.failing < maxFailing
 				}
 			}

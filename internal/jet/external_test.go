@@ -157,7 +157,7 @@ func TestServerRestart(t *testing.T) {
 		t.Fatal(err)
 	}
 	server.Close()
-	server = open(t, Config{Dir: dir, Listen: listen})
+	open(t, Config{Dir: dir, Listen: listen})
 
 	select {
 	case <-back:

@@ -82,13 +82,6 @@ func (h *helper) hears(want string) string {
 	}
 }
 
-func (h *helper) tell(line string) {
-	h.t.Helper()
-	if _, err := fmt.Fprintln(h.in, line); err != nil {
-		h.t.Fatal(err)
-	}
-}
-
 // play is what a helper does.
 func play(part string) int {
 	told := bufio.NewScanner(os.Stdin)

@@ -3,7 +3,6 @@ package journal
 import (
 	"context"
 	"fmt"
-	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -21,7 +20,6 @@ var writers atomic.Uint64
 // owner is a journal with what its replay brought, and its Run.
 type owner struct {
 	*Journal
-	mu       sync.Mutex
 	replayed []string
 	places   []Pos
 	stop     context.CancelFunc

@@ -66,14 +66,13 @@ type place struct {
 	sent   queue.Time
 	origin origin
 	// visibleAt: when a delay or the present receive ends, 0 for neither.
-	visibleAt     queue.Time
-	inFlight      bool
-	receives      uint32
-	first, last   queue.Time
-	dedup         bool
-	dedupID       queue.DedupID
-	dedupExpires  queue.Time
-	dedupOriginal MessageID
+	visibleAt    queue.Time
+	inFlight     bool
+	receives     uint32
+	first, last  queue.Time
+	dedup        bool
+	dedupID      queue.DedupID
+	dedupExpires queue.Time
 }
 
 const (

@@ -119,7 +119,6 @@ type rewritten struct {
 	qs      *queueState
 	message bool
 	msg     queue.Message // with Offset relative to the record
-	stray   bool
 	dedup   bool
 	id      queue.DedupID
 	orig    queue.Original

@@ -174,12 +174,14 @@ func TestSystemAttributeSelection(t *testing.T) {
 		t.Errorf("SenderId: %v", got)
 	}
 	// AttributeNames is the older name of the same list.
-	got = ask(func(in *sqs.ReceiveMessageInput) { in.AttributeNames = []types.QueueAttributeName{"All"} })
+	got = ask(func(in *sqs.ReceiveMessageInput) {
+		in.AttributeNames = []types.QueueAttributeName{"All"} //lint:ignore SA1019 the older name is what is tested
+	})
 	if len(got) != 4 {
 		t.Errorf("All by the older name: %v, want four", got)
 	}
 	got = ask(func(in *sqs.ReceiveMessageInput) {
-		in.AttributeNames = []types.QueueAttributeName{"ApproximateReceiveCount"}
+		in.AttributeNames = []types.QueueAttributeName{"ApproximateReceiveCount"} //lint:ignore SA1019 the older name is what is tested
 	})
 	if len(got) != 1 || got["ApproximateReceiveCount"] != "4" {
 		t.Errorf("ApproximateReceiveCount: %v, want 4", got)

@@ -182,12 +182,12 @@ type userSet struct {
 	prefixes []string
 }
 
-// selectUser reads MessageAttributeNames: names, "All" or ".*" for all, and
+// selectUser reads MessageAttributeNames: names, "All", ".*" or "*" for all, and
 // "prefix.*" for those that begin with prefix, whether or not a dot follows.
 func selectUser(names []string) (set userSet) {
 	for _, name := range names {
 		switch prefix, isPrefix := strings.CutSuffix(name, ".*"); {
-		case name == "All", name == ".*":
+		case name == "All", name == ".*", name == "*":
 			return userSet{all: true}
 		case isPrefix:
 			set.prefixes = append(set.prefixes, prefix)
