@@ -67,7 +67,7 @@ func (c *Command) Run(ctx context.Context, out io.Writer) error {
 
 	srv, err := c.start(ctx)
 	if err != nil {
-		return err
+		return reason(ctx, err)
 	}
 	defer srv.close()
 	fmt.Fprintf(out, "%s\n", srv.banner())
