@@ -39,14 +39,18 @@ type leases struct {
 	parts   map[uint32]partLease
 	count   uint32
 	loaded  bool
-	changed chan struct{} // closed and replaced at every change that routing depends on
-	clash   bool          // another process uses our name
+	changed chan struct{}     // closed and replaced at every change that routing depends on
+	clash   bool              // another process uses our name
+	durable map[uint32]uint64 // the furthest that any node told of
 }
 
 type beat struct {
 	Run     string `json:"run"`
 	N       uint64 `json:"n"`
 	Stopped bool   `json:"stopped,omitempty"`
+	// Durable is how far each partition's log reached at the last sign of life:
+	// a log found shorter than that lost what had been acknowledged.
+	Durable map[uint32]uint64 `json:"durable,omitempty"`
 }
 
 type nodeBeat struct {
@@ -70,6 +74,7 @@ func newLeases(kv *jet.KV, node, run string, ttl time.Duration, elapsed func() i
 	return &leases{
 		kv: kv, node: node, run: run, ttl: ttl, elapsed: elapsed, log: log,
 		nodes: make(map[string]nodeBeat), parts: make(map[uint32]partLease), changed: make(chan struct{}),
+		durable: make(map[uint32]uint64),
 	}
 }
 
@@ -116,6 +121,7 @@ func (l *leases) seeNode(name string, e jet.KVEntry) {
 	if e.Deleted || json.Unmarshal(e.Value, &b.beat) != nil {
 		b.Stopped = true
 	}
+	l.reached(b.Durable)
 	if name == l.node && b.Run != l.run && !b.Stopped && l.nodes[name].Run == l.run {
 		l.clash = true
 	}
@@ -215,9 +221,26 @@ func (l *leases) plan() (claim []uint32, giveUp []uint32, err error) {
 	return claim, giveUp, nil
 }
 
-// beat says that this node is alive.
-func (l *leases) beat(ctx context.Context, n uint64, stopped bool) error {
-	b, _ := json.Marshal(beat{Run: l.run, N: n, Stopped: stopped})
+// reached notes how far logs reach. Call with mu held.
+func (l *leases) reached(durable map[uint32]uint64) {
+	for p, seq := range durable {
+		l.durable[p] = max(l.durable[p], seq)
+	}
+}
+
+// least is how far a partition's log must reach.
+func (l *leases) least(p uint32) uint64 {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.durable[p]
+}
+
+// beat says that this node is alive, and how far the logs reach.
+func (l *leases) beat(ctx context.Context, n uint64, stopped bool, durable map[uint32]uint64) error {
+	l.mu.Lock()
+	l.reached(durable)
+	b, _ := json.Marshal(beat{Run: l.run, N: n, Stopped: stopped, Durable: l.durable})
+	l.mu.Unlock()
 	rev, err := l.kv.Put(ctx, "node."+l.node, b)
 	if err == nil {
 		l.see(jet.KVEntry{Key: "node." + l.node, Value: b, Revision: rev})

@@ -78,7 +78,7 @@ func (s *Service) hold(ctx, inner context.Context, fail context.CancelCauseFunc,
 	silent := false
 	for n := uint64(1); ; n++ {
 		beatCtx, cancel := context.WithTimeout(inner, s.cfg.Lease)
-		err := s.leases.beat(beatCtx, n, false)
+		err := s.leases.beat(beatCtx, n, false, s.durable())
 		cancel()
 		if (err != nil) != silent {
 			silent = err != nil
@@ -233,6 +233,9 @@ func (s *Service) serve(ctx context.Context, p uint32, slot *owned) error {
 	if err != nil {
 		return err
 	}
+	if err := s.whole(ctx, p, log); err != nil {
+		return err
+	}
 	name := fmt.Sprint(p)
 	j, err := journal.New(journal.Config{
 		Log: log, Name: name, Writer: s.run + "." + newRun(),
@@ -261,6 +264,47 @@ func (s *Service) serve(ctx context.Context, p uint32, slot *owned) error {
 		return err
 	}
 	return s.work(ctx, p, slot, o, time.Duration(s.elapsed()-began))
+}
+
+// durable is how far the logs of this node's partitions reach.
+func (s *Service) durable() map[uint32]uint64 {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	out := make(map[uint32]uint64, len(s.owners))
+	for p, o := range s.owners {
+		if o.owner != nil {
+			out[p] = o.owner.j.Stats().Last
+		}
+	}
+	return out
+}
+
+// whole makes sure that the log has all that was durable at the last sign of
+// life of its owner: a store that finds damage may cut off what stands behind
+// it, and what is cut off can't be seen from the rest. A replica that leads
+// anew may lag for a moment, so it is asked again for a while.
+func (s *Service) whole(ctx context.Context, p uint32, log *jet.Stream) error {
+	for try := 0; ; try++ {
+		last, err := log.Last(ctx)
+		if err != nil {
+			return err
+		}
+		least := s.leases.least(p)
+		if last >= least {
+			return nil
+		}
+		if try == 20 {
+			return &journal.CorruptError{Seq: last + 1, Reason: fmt.Sprintf(
+				"missing, with all up to entry %d: the log was damaged and cut short; restore the data folder from a backup", least)}
+		}
+		pause := time.NewTimer(100 * time.Millisecond)
+		select {
+		case <-ctx.Done():
+			pause.Stop()
+			return ctx.Err()
+		case <-pause.C:
+		}
+	}
 }
 
 // work runs the goroutines of an owner that is loaded.
@@ -328,7 +372,7 @@ func (s *Service) handOver(ctx context.Context) {
 	wg.Wait()
 	c, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
 	defer cancel()
-	_ = s.leases.beat(c, 0, true)
+	_ = s.leases.beat(c, 0, true, nil)
 }
 
 // watchSpace refuses sends while the log's storage is nearly used up.

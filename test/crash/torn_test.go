@@ -70,10 +70,16 @@ func TestTornFiles(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			for i := range tornMessages {
+			for i := range tornMessages - 1 {
 				if _, err := c.SendMessage(ctx, &sqs.SendMessageInput{QueueUrl: out.QueueUrl, MessageBody: aws.String(tornBody(i))}); err != nil {
 					t.Fatal(err)
 				}
+			}
+			// Damage in the middle shows by how far the log reached at the owner's last
+			// sign of life, of which there is one every 0.7 s: have one after message 010.
+			time.Sleep(1500 * time.Millisecond)
+			if _, err := c.SendMessage(ctx, &sqs.SendMessageInput{QueueUrl: out.QueueUrl, MessageBody: aws.String(tornBody(tornMessages - 1))}); err != nil {
+				t.Fatal(err)
 			}
 			s.Kill()
 			path := newestBlock(t, s.Data())
