@@ -36,7 +36,7 @@ bench() { "$dir/waystation" bench --endpoint "$url" --pid "$server" "$@"; }
 
 echo "== the machine: $(nproc) CPUs, $(uname -sr), $(go version | cut -d' ' -f3), load $(cut -d' ' -f1-3 /proc/loadavg)"
 echo "== partition API in process"
-"$dir/inprocess" -dir "$dir" throughput depth memory
+for scenario in throughput depth memory; do "$dir/inprocess" -dir "$dir" "$scenario"; done
 echo "== SendMessage and SendMessageBatch against a bare net/http handler"
 serve
 bench send batch --bare -d 20s --rounds 10

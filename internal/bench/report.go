@@ -153,7 +153,7 @@ func (p printer) result(r *Result) {
 
 func (p printer) usage(who string, cores float64, r *Result) {
 	p.printf("  %s: %.2f cores", who, cores)
-	if r.Requests > 0 {
+	if len(r.Latency) > 0 {
 		p.printf(", %.0f µs of CPU a request", cores*r.Seconds/float64(r.Requests)*1e6)
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/waystation/waystation/internal/jet"
 )
@@ -210,6 +211,25 @@ func (r *Registry) Queue(account, region, name string) (*Queue, bool) {
 	q := r.index.byName[fullName{account, region, name}]
 	r.mu.RUnlock()
 	return q, q != nil
+}
+
+// findTimeout bounds how long FindQueue looks beyond memory.
+const findTimeout = time.Second
+
+// FindQueue is Queue, but what memory does not have is looked up in the store:
+// another node may have made it a moment ago. A queue that does not exist costs
+// one read of the store.
+func (r *Registry) FindQueue(account, region, name string) (*Queue, bool) {
+	if q, ok := r.Queue(account, region, name); ok || validate(account, region, name) != nil {
+		return q, ok
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), findTimeout)
+	defer cancel()
+	e, err := r.cfg.KV.Get(ctx, queueKey(account, region, name))
+	if err != nil || r.WaitFor(ctx, e.Revision) != nil {
+		return nil, false
+	}
+	return r.Queue(account, region, name)
 }
 
 // QueueByARN from memory.

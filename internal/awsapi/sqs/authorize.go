@@ -20,7 +20,7 @@ func (s *service) queue(c *protocol.Call, url, action string) (*registry.Queue, 
 	if !ok {
 		return nil, badAddress(url)
 	}
-	q, ok := s.defs.Queue(account, c.Region, name)
+	q, ok := s.defs.FindQueue(account, c.Region, name)
 	if !ok {
 		return nil, noQueue(c)
 	}

@@ -15,7 +15,8 @@ import (
 // Definitions are the queues' definitions; *registry.Registry has these methods.
 // Queues that come out of it are shared and never changed.
 type Definitions interface {
-	Queue(account, region, name string) (*registry.Queue, bool)
+	// FindQueue also finds a queue that another node has just made.
+	FindQueue(account, region, name string) (*registry.Queue, bool)
 	QueueByARN(arn string) (*registry.Queue, bool)
 	// Queues lists up to limit queues in the order of their names, beginning
 	// behind the name after; more says whether others follow.

@@ -33,6 +33,10 @@ func (d *definitions) Queue(account, region, name string) (*registry.Queue, bool
 	return d.QueueByARN("arn:aws:sqs:" + region + ":" + account + ":" + name)
 }
 
+func (d *definitions) FindQueue(account, region, name string) (*registry.Queue, bool) {
+	return d.Queue(account, region, name)
+}
+
 func (d *definitions) QueueByARN(arn string) (*registry.Queue, bool) {
 	d.mu.Lock()
 	defer d.mu.Unlock()

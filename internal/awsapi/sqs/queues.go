@@ -69,7 +69,7 @@ func (s *service) getQueueURL(_ context.Context, c *protocol.Call, in *getQueueU
 	if account == "" {
 		account = c.Account
 	}
-	q, ok := s.defs.Queue(account, c.Region, in.QueueName)
+	q, ok := s.defs.FindQueue(account, c.Region, in.QueueName)
 	if !ok {
 		return nil, noQueue(c)
 	}
