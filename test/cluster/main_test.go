@@ -21,13 +21,14 @@ func TestMain(m *testing.M) { os.Exit(harness.Main(m)) }
 // pair is two nodes on one NATS.
 type pair struct {
 	t     *testing.T
+	nats  *harness.NATS
 	nodes map[string]*harness.Server
 }
 
 func startPair(t *testing.T, partitions int) *pair {
 	t.Helper()
 	nats := harness.StartNATS(t)
-	p := &pair{t: t, nodes: map[string]*harness.Server{}}
+	p := &pair{t: t, nats: nats, nodes: map[string]*harness.Server{}}
 	for _, name := range []string{"a", "b"} {
 		p.nodes[name] = harness.Start(t, harness.Options{
 			NATS: nats.URL(), Node: name, Args: []string{"--partitions", strconv.Itoa(partitions)},

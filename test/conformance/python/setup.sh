@@ -10,7 +10,7 @@ cache=${XDG_CACHE_HOME:-$HOME/.cache}/waystation-tests
 python=${PYTHON:-python3}
 
 command -v "$python" >/dev/null 2>&1 || {
-	echo "setup.sh: $python is missing: install Python 3.9 or later with venv, or set PYTHON" >&2
+	echo "setup.sh: $python is missing: install Python 3.10 or later with venv, or set PYTHON" >&2
 	exit 1
 }
 
