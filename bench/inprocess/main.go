@@ -21,6 +21,7 @@ type options struct {
 	size     int
 	messages int
 	rounds   int
+	callers  string
 	deep     int
 	blocked  int
 	json     bool
@@ -81,6 +82,7 @@ func main() {
 	flag.IntVar(&o.size, "size", 1024, "bytes of a message's body")
 	flag.IntVar(&o.messages, "messages", 100_000, "throughput: messages of a round, at most 110000")
 	flag.IntVar(&o.rounds, "rounds", 5, "throughput: rounds, of which the median is printed")
+	flag.StringVar(&o.callers, "callers", "1,64,256", "throughput: numbers of callers")
 	flag.IntVar(&o.deep, "deep", 1_000_000, "depth, memory: messages in the deep queue")
 	flag.IntVar(&o.blocked, "blocked", 100_000, "depth: messages of the blocked FIFO group")
 	flag.BoolVar(&o.json, "json", false, "print JSON lines")

@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strconv"
+	"strings"
 	"time"
 
 	"github.com/waystation/waystation/internal/partition"
@@ -22,7 +24,11 @@ func throughput(ctx context.Context, o options, r *report) error {
 	}
 	defer n.close()
 	s := newSender(o.body())
-	for _, callers := range []int{1, 64, 256} {
+	for text := range strings.SplitSeq(o.callers, ",") {
+		callers, err := strconv.Atoi(text)
+		if err != nil || callers < 1 || callers > 10_000 {
+			return fmt.Errorf("-callers %q: want numbers from 1 to 10000", o.callers)
+		}
 		total := o.messages
 		if callers == 1 {
 			total = min(total, 2000)
