@@ -148,6 +148,7 @@ func (a *App) openAPI(context.Context) (parts, error) {
 				Definitions: a.registry,
 				Messages:    drainable{Service: a.partitions, drain: a.drain},
 				Access:      a.access,
+				Logger:      a.log,
 			}),
 			sts.New(),
 		},

@@ -230,6 +230,7 @@ func (c *Conn) changed(nc *nats.Conn, up bool) {
 		up = false
 	}
 	c.up[nc] = up
+	closed := c.closed
 	now := len(c.up) == 2
 	for _, u := range c.up {
 		now = now && u
@@ -252,9 +253,11 @@ func (c *Conn) changed(nc *nats.Conn, up bool) {
 	if was == now {
 		return
 	}
-	if now {
+	switch {
+	case closed:
+	case now:
 		c.log.Info("connected to the log", keyServer, nc.ConnectedUrlRedacted())
-	} else {
+	default:
 		c.log.Warn("lost the connection to the log, trying again until it is back")
 	}
 	for _, fn := range listeners {

@@ -8,8 +8,12 @@ import (
 	"time"
 )
 
-// spaceAge is how long a measurement of the space is good for.
-const spaceAge = 100 * time.Millisecond
+// How long a measurement of the space is good for: that of a file system costs
+// next to nothing, that of external servers a request.
+const (
+	spaceAge         = 100 * time.Millisecond
+	spaceAgeExternal = 2 * time.Second
+)
 
 // space remembers the last measurement.
 type space struct {
@@ -20,11 +24,16 @@ type space struct {
 
 // Space tells how much room the store has: the file system of the embedded
 // server, or the limit of the account on external servers, in bytes of data
-// (with replicas counted). The answer may be 100 ms old.
+// (with replicas counted). The answer may be 100 ms old, 2 s with
+// external servers.
 func (c *Conn) Space(ctx context.Context) (Space, error) {
 	c.space.mu.Lock()
 	defer c.space.mu.Unlock()
-	if !c.space.at.IsZero() && time.Since(c.space.at) < spaceAge {
+	age := spaceAge
+	if c.embedded == nil {
+		age = spaceAgeExternal
+	}
+	if !c.space.at.IsZero() && time.Since(c.space.at) < age {
 		return c.space.value, nil
 	}
 	v, err := c.measure(ctx)

@@ -224,6 +224,9 @@ func (o *owner) receive(ctx context.Context, id uint64, opts ReceiveOptions) ([]
 			d = o.take(qs, now, t)
 		}
 	}
+	if opts.Wait > 0 && errors.Is(d.err, ErrOverLimit) {
+		d.err = nil // only short polls are told; long ones wait for room
+	}
 	if d.err == nil && len(d.msgs) == 0 && opts.Wait > 0 {
 		if o.waiting.Load() >= o.svc.cfg.MaxWaiting {
 			o.mu.Unlock()

@@ -333,6 +333,35 @@ func TestLongPollWakes(t *testing.T) {
 	}
 }
 
+func TestLongPollAtTheInFlightLimitWaitsForRoom(t *testing.T) {
+	t.Parallel()
+	n := startNode(t, jet.Config{Dir: t.TempDir()}, func(c *Config) { c.MaxInFlight = 1 })
+	q := n.queue("full", nil)
+	n.send(q, message("a"), message("b"))
+	first := n.receive(q, ReceiveOptions{Max: 10, Visibility: -1})
+	if len(first) != 1 {
+		t.Fatalf("received %d with room for one", len(first))
+	}
+	if _, err := n.svc.Receive(t.Context(), q, ReceiveOptions{Max: 1, Visibility: -1}); !errors.Is(err, ErrOverLimit) {
+		t.Fatalf("a short poll at the limit: %v", err)
+	}
+	second := make(chan []Received, 1)
+	go func() {
+		got, err := n.svc.Receive(t.Context(), q, ReceiveOptions{Max: 1, Visibility: -1, Wait: 20 * time.Second})
+		if err != nil {
+			t.Error(err)
+		}
+		second <- got
+	}()
+	for n.svc.local(0).waiting.Load() == 0 {
+		time.Sleep(time.Millisecond)
+	}
+	n.delete(q, first[0].Receipt)
+	if got := <-second; len(got) != 1 || got[0].Body == first[0].Body {
+		t.Fatalf("received %v when there was room again", got)
+	}
+}
+
 func TestClientThatGoesAwaySwallowsNothing(t *testing.T) {
 	t.Parallel()
 	n := startNode(t, jet.Config{Dir: t.TempDir()}, nil)

@@ -241,7 +241,7 @@ func (s *Service) serve(ctx context.Context, p uint32, slot *owned) error {
 		Log: log, Name: name, Writer: s.run + "." + newRun(),
 		MaxPayload: s.cfg.Conn.MaxPayload(), CacheBytes: s.cfg.CacheBytes,
 		MaxPending: int(4*s.cfg.MaxRequestBytes) + 64<<20,
-		Logger:     s.log.With("partition", p), Now: s.cfg.Now, Observe: s.cfg.Observe(name),
+		Logger:     s.cfg.Logger.With("partition", p), Now: s.cfg.Now, Observe: s.cfg.Observe(name),
 	})
 	if err != nil {
 		return err

@@ -150,6 +150,11 @@ func TestInFlightLimit(t *testing.T) {
 	send(t, c, url, "one more")
 	_, err := c.ReceiveMessage(bound(t), &sqs.ReceiveMessageInput{QueueUrl: &url})
 	wantError[*types.OverLimit](t, err, codeOverLimit, "AWS.SimpleQueueService.OverLimit")
+	// A long poll is not told: it waits for room.
+	out, err := c.ReceiveMessage(bound(t), &sqs.ReceiveMessageInput{QueueUrl: &url, WaitTimeSeconds: 1})
+	if err != nil || len(out.Messages) != 0 {
+		t.Errorf("a long poll at the limit: %v, %v; wanted nothing and no error", out, err)
+	}
 	if _, err := c.PurgeQueue(bound(t), &sqs.PurgeQueueInput{QueueUrl: &url}); err != nil {
 		t.Fatal(err)
 	}
