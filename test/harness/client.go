@@ -1,7 +1,9 @@
 package harness
 
 import (
+	"bytes"
 	"context"
+	"io"
 	"net"
 	"net/http"
 	"time"
@@ -40,12 +42,31 @@ func SQS(url string, opts ...Client) *sqs.Client {
 		BaseEndpoint: aws.String(url),
 		Credentials:  credentials.NewStaticCredentialsProvider(Key, Secret, ""),
 		Retryer:      aws.NopRetryer{},
-		HTTPClient:   HTTP(),
+		HTTPClient:   steady{HTTP()},
 	}
 	for _, f := range opts {
 		f(&o)
 	}
 	return sqs.New(o)
+}
+
+// steady sends a copy of the request's body. The SDK closes the body as soon as
+// the answer begins, which can make net/http, still busy with its end, close the
+// connection under the answer (aws-sdk-go-v2, issue 2737). The SDK retries
+// that, these clients do not.
+type steady struct{ client *http.Client }
+
+func (s steady) Do(r *http.Request) (*http.Response, error) {
+	if r.Body == nil {
+		return s.client.Do(r)
+	}
+	body, err := io.ReadAll(r.Body)
+	if err != nil {
+		return nil, err
+	}
+	own := r.Clone(r.Context())
+	own.Body = io.NopCloser(bytes.NewReader(body))
+	return s.client.Do(own)
 }
 
 // HTTP is a client with a pool of its own, no proxy and a bounded dial. The
