@@ -153,14 +153,15 @@ func (r *ring) retry() {
 	r.asked = false
 }
 
-// dead is how many bytes could be trimmed before seq; it does not count further than to enough.
-func (r *ring) dead(before uint64, enough int64) (bytes int64) {
+// dead goes from the first append that is not trimmed towards before until it has passed so many bytes. It
+// returns where it stopped and what it passed.
+func (r *ring) dead(before uint64, enough int64) (to uint64, bytes int64) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	for seq := r.base; seq < before && seq < r.end && bytes < enough; seq++ {
-		bytes += int64(r.at(seq).total)
+	for to = r.base; to < before && to < r.end && bytes < enough; to++ {
+		bytes += int64(r.at(to).total)
 	}
-	return bytes
+	return to, bytes
 }
 
 // drop forgets the slots before seq: they are trimmed. Nothing at or after the front is dropped.

@@ -51,7 +51,7 @@ func (j *Journal) trimLoop(ctx context.Context) {
 				return
 			}
 			now := j.cfg.Now()
-			if j.ring.dead(front, j.cfg.TrimBytes) < j.cfg.TrimBytes && now.Sub(last) < j.cfg.TrimAge {
+			if _, dead := j.ring.dead(front, j.cfg.TrimBytes); dead < j.cfg.TrimBytes && now.Sub(last) < j.cfg.TrimAge {
 				continue
 			}
 			if j.flushed(ctx) != nil {
@@ -88,21 +88,36 @@ func (j *Journal) flushed(ctx context.Context) error {
 	return c.Wait(ctx)
 }
 
-// purge removes everything before an append from the log.
+// purgeStep is how much of the log is removed at once, in bytes: one block of a JetStream file store.
+const purgeStep = 8 << 20
+
+// purge removes everything before an append from the log, in steps: the log takes no appends while it
+// removes, for about half a millisecond a megabyte. After each step it is left alone for as long as that
+// took.
 func (j *Journal) purge(ctx context.Context, before uint64) error {
-	first := j.ring.first()
-	if before <= first {
-		return nil
+	for {
+		first := j.ring.first()
+		to, _ := j.ring.dead(before, purgeStep)
+		if to <= first {
+			return nil
+		}
+		began := time.Now()
+		limited, cancel := context.WithTimeout(ctx, 30*time.Second)
+		err := j.cfg.Log.Purge(limited, to)
+		cancel()
+		if err != nil {
+			return err
+		}
+		j.ring.drop(to)
+		j.trimmed.Add(to - first)
+		if hook := j.cfg.Observe.Trimmed; hook != nil {
+			hook(to - first)
+		}
+		if to >= before {
+			return nil
+		}
+		if err := rest(ctx, time.Since(began)); err != nil {
+			return err
+		}
 	}
-	limited, cancel := context.WithTimeout(ctx, 30*time.Second)
-	defer cancel()
-	if err := j.cfg.Log.Purge(limited, before); err != nil {
-		return err
-	}
-	j.ring.drop(before)
-	j.trimmed.Add(before - first)
-	if hook := j.cfg.Observe.Trimmed; hook != nil {
-		hook(before - first)
-	}
-	return nil
 }

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -142,6 +143,33 @@ func TestTrim(t *testing.T) {
 }
 
 // TestTrimWaitsForTheFact holds back the append that says why something died.
+// The log takes no appends while it removes, so much is removed bit by bit.
+func TestTrimInSteps(t *testing.T) {
+	t.Parallel()
+	const size, n = 1 << 20, 40
+	var largest atomic.Uint64
+	o := start(t, newFakeLog(t), func(c *Config) {
+		c.TrimEvery, c.TrimAge = time.Millisecond, time.Millisecond
+		c.Observe.Trimmed = func(appends uint64) { largest.Store(max(largest.Load(), appends)) }
+	})
+	rec := strings.Repeat("x", size-1000)
+	var places []Pos
+	for range n {
+		pos, c := o.add(t, rec)
+		o.Retain(pos.Append, size)
+		places = append(places, pos)
+		durable(t, c)
+	}
+	for _, pos := range slices.Backward(places) { // the first one last: then all can go
+		o.Release(pos.Append, size)
+	}
+	durable(t, o.Barrier())
+	eventually(t, "all are trimmed", func() bool { return o.Stats().Trimmed >= n })
+	if got := largest.Load(); got*(size-1000) > purgeStep+size {
+		t.Errorf("%d appends of 1 MiB were removed at once", got)
+	}
+}
+
 func TestTrimWaitsForTheFact(t *testing.T) {
 	t.Parallel()
 	log := newFakeLog(t)
