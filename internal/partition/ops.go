@@ -421,9 +421,7 @@ func (o *owner) changeLocked(id uint64, fn func(qs *queueState, now queue.Time) 
 	for i := range o.leaving {
 		o.gone(qs, o.leaving[i])
 	}
-	if o.leaving = o.leaving[:0]; cap(o.leaving) > 1000 {
-		o.leaving = nil
-	}
+	o.leaving = o.leaving[:0]
 	o.advance(qs, now)
 	o.settle(qs, now)
 	return commit, nil
@@ -513,7 +511,7 @@ func (o *owner) purge(_ context.Context, id uint64) error {
 		before := qs.m.NextKey()
 		qs.purged = now
 		o.facts.purged(qs.ref, before, now)
-		qs.m.ClearEach(before, func(m queue.Message) { o.leaving = append(o.leaving, m) })
+		o.part(qs, qs.m.Empty())
 		return nil
 	})
 }

@@ -50,6 +50,7 @@ type owner struct {
 	due     dueHeap
 	clockAt queue.Time      // what the clock sleeps until
 	leaving []queue.Message // removed by the change under way, released once it is written
+	parted  []parted        // removed all at once, released bit by bit
 	closed  bool
 	origins originTable
 	// elsewhere finds the places of payloads that were moved from the queue
@@ -60,6 +61,7 @@ type owner struct {
 	wakeClock  chan struct{} // the earliest due time changed
 	wakeOutbox chan struct{} // an outbox has something to send
 	wakeMoves  chan struct{} // a move task was started
+	wakeParted chan struct{} // there is something in parted
 }
 
 type payloadAt struct {
@@ -104,6 +106,7 @@ func newOwner(s *Service, id uint32, j *journal.Journal) *owner {
 		wakeClock:  make(chan struct{}, 1),
 		wakeOutbox: make(chan struct{}, 1),
 		wakeMoves:  make(chan struct{}, 1),
+		wakeParted: make(chan struct{}, 1),
 	}
 }
 

@@ -206,24 +206,7 @@ func (qs *queueState) take(from uint32, key uint64) {
 
 // forget drops a queue's state and all that it keeps alive in the log.
 func (o *owner) forget(qs *queueState) {
-	for more := true; more; {
-		ch := qs.m.Advance(o.now)
-		for _, m := range append(ch.Expired, ch.Dead...) {
-			o.gone(qs, m)
-		}
-		for i := range ch.Forgotten {
-			o.j.Release(ch.Forgotten[i].Append, dedupBytes)
-		}
-		more = ch.More
-	}
-	qs.m.Each(func(m queue.Message) bool {
-		o.gone(qs, m)
-		return true
-	})
-	qs.m.EachRemembered(func(_ queue.DedupID, orig queue.Original) bool {
-		o.j.Release(orig.Append, dedupBytes)
-		return true
-	})
+	o.part(qs, qs.m.Retire())
 	if qs.home != 0 {
 		o.j.Release(qs.home, homeBytes)
 	}

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/waystation/waystation/internal/jet"
+	"github.com/waystation/waystation/internal/registry"
 )
 
 // A few long-lived messages of all kinds survive while many come and go, the
@@ -88,4 +89,61 @@ func TestLogStaysSmall(t *testing.T) {
 	if len(d) != 1 || d[0].Body != "poison" || d[0].DeadLetterSource != failing.ARN() {
 		t.Errorf("dead letters: %+v", d)
 	}
+}
+
+// What is purged or deleted at once is released bit by bit; nothing of it stays.
+func TestWhatPartedIsReleased(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	n := startNode(t, jet.Config{Dir: dir}, nil)
+	dead := n.queue("dead", nil)
+	failing := n.queue("failing", deadLetterTo(dead, 1))
+	ordered := n.queue("ordered.fifo", fifo)
+	tens := func(q *registry.Queue, of func(i int) Message) {
+		for i := 0; i < 3*releaseStep; i += 10 {
+			var ms []Message
+			for k := range 10 {
+				ms = append(ms, of(i+k))
+			}
+			n.send(q, ms...)
+		}
+	}
+	tens(failing, func(int) Message { return message("x") })
+	for i := 0; i < 2*releaseStep; i += 10 { // dead letters whose record names the other queue
+		n.receive(failing, ReceiveOptions{Max: 10, Visibility: 0})
+	}
+	tens(ordered, func(i int) Message { return fifoMessage("g", fmt.Sprint(i), "x") })
+	live := func() uint64 { return uint64(n.svc.local(0).j.Stats().LiveItems) }
+	c, err := n.svc.Counts(t.Context(), dead)
+	if err != nil || c.Visible == 0 {
+		t.Fatalf("no dead letters: %+v, %v", c, err)
+	}
+	if had := live(); had < 9*releaseStep {
+		t.Fatalf("%d items live, want the messages and the deduplication ids", had)
+	}
+	for _, q := range []*registry.Queue{dead, failing} {
+		if err := n.svc.Purge(t.Context(), q); err != nil {
+			t.Fatal(err)
+		}
+		n.wantCounts(q, 0, 0, 0)
+	}
+	if err := n.reg.DeleteQueue(t.Context(), ordered.Account, ordered.Region, ordered.Name); err != nil {
+		t.Fatal(err)
+	}
+	n.send(dead, message("after"))
+	// The new message, and what is known of two queues.
+	eventually(t, "all is released", func() bool { return live() == 3 })
+	o := n.svc.local(0)
+	o.mu.Lock()
+	if len(o.elsewhere) != 0 || len(o.parted) != 0 {
+		t.Errorf("%d places and %d remains are kept", len(o.elsewhere), len(o.parted))
+	}
+	o.mu.Unlock()
+	if err := n.stop(); err != nil {
+		t.Fatal(err)
+	}
+	n = startNode(t, jet.Config{Dir: dir}, nil)
+	n.wantCounts(dead, 1, 0, 0)
+	n.wantCounts(failing, 0, 0, 0)
+	eventually(t, "nothing comes back", func() bool { return live() == 3 })
 }

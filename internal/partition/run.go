@@ -320,7 +320,7 @@ func (s *Service) work(ctx context.Context, p uint32, slot *owned, o *owner, loa
 		stopWork()
 	})
 	o.reconcile()
-	for _, f := range []func(context.Context) error{o.clock, o.prove, o.rewrite, o.forward, o.moves} {
+	for _, f := range []func(context.Context) error{o.clock, o.prove, o.rewrite, o.forward, o.moves, o.release} {
 		wg.Go(func() { _ = f(work) })
 	}
 	s.mu.Lock()

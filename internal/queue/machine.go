@@ -289,10 +289,12 @@ func (m *Machine) find(key uint64) uint32 {
 	return 0
 }
 
-func (m *Machine) message(e *entry) Message {
+func (m *Machine) message(e *entry) Message { return e.message(m.groups.at(e.group).name) }
+
+func (e *entry) message(group string) Message {
 	return Message{
 		Key: e.key, Append: e.append, Offset: e.offset, Len: e.length,
-		Sent: e.sent, VisibleAt: e.visibleAt, Group: m.groups.at(e.group).name,
+		Sent: e.sent, VisibleAt: e.visibleAt, Group: group,
 		Receives: e.receives, FirstReceived: e.first, LastReceived: e.last,
 		Source: e.source, InFlight: e.state == inFlight,
 	}

@@ -109,16 +109,27 @@ func (s *slab[T]) unlink(c uint32) {
 // each visits the items in use, in no particular order, until fn returns false.
 // fn may free the item it is given and no other, and must not allocate.
 func (s *slab[T]) each(fn func(i uint32, item *T) bool) {
-	for c := 0; c < len(s.chunks); c++ {
-		ch := s.chunks[c]
-		if ch == nil {
-			continue
-		}
-		for left := ch.used; left != 0; left &= left - 1 {
-			slot := bits.TrailingZeros32(left)
-			if !fn(uint32(c*chunkSlots+slot+1), &ch.items[slot]) {
-				return
-			}
+	for c := range len(s.chunks) {
+		if c < len(s.chunks) && s.eachOf(c, fn) < 0 {
+			return
 		}
 	}
+}
+
+// eachOf is each for one chunk. It returns how many items it visited, at least
+// 1 for the chunk itself, -1 if fn returned false.
+func (s *slab[T]) eachOf(c int, fn func(i uint32, item *T) bool) int {
+	ch := s.chunks[c]
+	if ch == nil {
+		return 1
+	}
+	n := 1
+	for left := ch.used; left != 0; left &= left - 1 {
+		slot := bits.TrailingZeros32(left)
+		if !fn(uint32(c*chunkSlots+slot+1), &ch.items[slot]) {
+			return -1
+		}
+		n++
+	}
+	return n
 }
