@@ -6,7 +6,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 dir=$(mktemp -d)
 go build -o "$dir/waystation" ./cmd/waystation
-"$dir/waystation" serve --data "$dir/data" --listen 127.0.0.1:4599 --log-level warn &
+"$dir/waystation" serve --data "$dir/data" --listen 127.0.0.1:4599 --log-level warn >&2 &
 server=$!
 trap 'kill "$server" 2>/dev/null; wait "$server" 2>/dev/null || true; rm -rf "$dir"' EXIT
 until "$dir/waystation" status --json --url http://127.0.0.1:4599 2>/dev/null | grep -q '"state": "ready"'; do
