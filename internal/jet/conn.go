@@ -255,6 +255,8 @@ func (c *Conn) changed(nc *nats.Conn, up bool) {
 	}
 	switch {
 	case closed:
+	case now && c.embedded != nil:
+		c.log.Debug("connected to the embedded log")
 	case now:
 		c.log.Info("connected to the log", keyServer, nc.ConnectedUrlRedacted())
 	default:
