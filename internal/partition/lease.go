@@ -27,7 +27,7 @@ import (
 // claim at once are told apart by compare-and-set on the lease; and whatever
 // goes wrong here, the journal's fence lets only one of them write.
 type leases struct {
-	kv      *jet.KV
+	kv      *jet.KV // set by Run
 	node    string
 	run     string
 	ttl     time.Duration
@@ -70,9 +70,9 @@ type partLease struct {
 	seen int64
 }
 
-func newLeases(kv *jet.KV, node, run string, ttl time.Duration, elapsed func() int64, log *slog.Logger) *leases {
+func newLeases(node, run string, ttl time.Duration, elapsed func() int64, log *slog.Logger) *leases {
 	return &leases{
-		kv: kv, node: node, run: run, ttl: ttl, elapsed: elapsed, log: log,
+		node: node, run: run, ttl: ttl, elapsed: elapsed, log: log,
 		nodes: make(map[string]nodeBeat), parts: make(map[uint32]partLease), changed: make(chan struct{}),
 		durable: make(map[uint32]uint64),
 	}

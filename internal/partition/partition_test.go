@@ -405,6 +405,39 @@ func TestDeleteQueueDropsItsMessages(t *testing.T) {
 	n.wantCounts(q, 0, 0, 0)
 }
 
+// Requests come as soon as the address is taken, perhaps before Run.
+func TestRequestsBeforeRunWait(t *testing.T) {
+	t.Parallel()
+	n := startNode(t, jet.Config{Dir: t.TempDir()}, nil)
+	q := n.queue("early", nil)
+	cfg := n.svc.cfg
+	cfg.Node = "two"
+	early, err := New(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if st := early.Status(); len(st) != 1 || st[0].Ready {
+		t.Errorf("status before Run: %+v", st)
+	}
+	sent := make(chan error, 1)
+	go func() {
+		_, err := early.Send(t.Context(), q, []Message{message("early")})
+		sent <- err
+	}()
+	time.Sleep(50 * time.Millisecond)
+	ctx, stop := context.WithCancel(t.Context())
+	done := make(chan error, 1)
+	go func() { done <- early.Run(ctx) }()
+	if err := <-sent; err != nil {
+		t.Errorf("a send before Run: %v", err)
+	}
+	n.wantCounts(q, 1, 0, 0)
+	stop()
+	if err := <-done; err != nil {
+		t.Errorf("Run: %v", err)
+	}
+}
+
 func TestPurge(t *testing.T) {
 	t.Parallel()
 	n := startNode(t, jet.Config{Dir: t.TempDir()}, nil)

@@ -26,13 +26,11 @@ func (s *Service) Run(ctx context.Context) error {
 		return fmt.Errorf("secret of receipt handles: %w", err)
 	}
 	s.receipts = newReceiptSigner(secret)
-	l := newLeases(kv, s.cfg.Node, s.run, s.cfg.Lease, s.elapsed, s.log)
+	l := s.leases
+	l.kv = kv
 	if err := l.agreeCount(ctx, s.cfg.Count); err != nil {
 		return err
 	}
-	s.mu.Lock()
-	s.leases = l
-	s.mu.Unlock()
 	stopServing, err := s.serveOthers()
 	if err != nil {
 		return err

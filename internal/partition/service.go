@@ -42,16 +42,19 @@ type owned struct {
 	done     chan struct{}
 }
 
-// New checks the configuration. Nothing runs until Run.
+// New checks the configuration. Nothing runs until Run; requests that come
+// before wait for it.
 func New(cfg Config) (*Service, error) {
 	if err := cfg.setDefaults(); err != nil {
 		return nil, err
 	}
-	return &Service{
+	s := &Service{
 		cfg: cfg, log: cfg.Logger.With("service", "partition"), run: newRun(), base: time.Now(),
 		ready: make(chan struct{}), owners: make(map[uint32]*owned),
 		slots: make(chan struct{}, cfg.MaxRequests+cfg.MaxWaiting),
-	}, nil
+	}
+	s.leases = newLeases(cfg.Node, s.run, cfg.Lease, s.elapsed, s.log)
+	return s, nil
 }
 
 // elapsed is a monotonic clock in nanoseconds, for durations only.
@@ -82,12 +85,12 @@ func (s *Service) Place(q *registry.Queue) uint32 {
 }
 
 func (s *Service) count() uint32 {
-	if s.leases != nil {
-		s.leases.mu.Lock()
-		defer s.leases.mu.Unlock()
-		return max(s.leases.count, 1)
+	s.leases.mu.Lock()
+	defer s.leases.mu.Unlock()
+	if s.leases.count > 0 {
+		return s.leases.count
 	}
-	return s.cfg.Count
+	return max(s.cfg.Count, 1) // not agreed yet
 }
 
 // hashDedup is the key under which a deduplication id is remembered; group is
