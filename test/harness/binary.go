@@ -33,6 +33,10 @@ var (
 func Main(m *testing.M) int {
 	code := m.Run()
 	killAll()
+	if text := disasters(); text != "" {
+		fmt.Fprintf(os.Stderr, "FAIL: a server panicked: %s\n", text)
+		code = max(code, 1)
+	}
 	if dir, err := scratchOnce(); err == nil {
 		_ = os.RemoveAll(dir)
 	}

@@ -1,6 +1,7 @@
 package harness
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -101,7 +102,7 @@ func killAll() {
 	}
 }
 
-// tail keeps the end of what is written to it.
+// tail keeps the end of what is written to it, and notes what no child may say.
 type tail struct {
 	mu   sync.Mutex // guards kept
 	kept []byte
@@ -110,7 +111,14 @@ type tail struct {
 func (t *tail) Write(b []byte) (int, error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	from := max(0, len(t.kept)-16) // a word may come in two writes
 	t.kept = append(t.kept, b...)
+	for _, word := range []string{"panic: ", "panicked", "fatal error: ", "DATA RACE"} {
+		if at := bytes.Index(t.kept[from:], []byte(word)); at >= 0 {
+			noteDisaster(t.kept[from+at:])
+			break
+		}
+	}
 	if over := len(t.kept) - outputKept; over > 0 {
 		t.kept = append(t.kept[:0], t.kept[over:]...)
 	}
@@ -121,4 +129,26 @@ func (t *tail) String() string {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	return string(t.kept)
+}
+
+var disaster struct {
+	sync.Mutex
+	text string // of the first
+}
+
+// noteDisaster remembers that a child panicked. A request that panics is only
+// answered with an error that clients may try again, so tests can pass; Main
+// fails then.
+func noteDisaster(text []byte) {
+	disaster.Lock()
+	defer disaster.Unlock()
+	if disaster.text == "" {
+		disaster.text = string(text[:min(len(text), 8<<10)])
+	}
+}
+
+func disasters() string {
+	disaster.Lock()
+	defer disaster.Unlock()
+	return disaster.text
 }
