@@ -1,5 +1,6 @@
 // Package cluster runs two waystation processes on one external NATS process
-// and takes owners away: killed, frozen and continued, stopped cleanly. A ledger
+// and takes owners away: killed, frozen and continued, stopped cleanly; and two
+// on a cluster of three, of which it kills one after another. A ledger
 // and a linearizability checker tell whether clients could notice more than a
 // pause.
 //

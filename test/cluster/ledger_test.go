@@ -3,11 +3,13 @@ package cluster
 import (
 	"context"
 	"math/rand/v2"
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
 
+	"github.com/waystation/waystation/test/harness"
 	"github.com/waystation/waystation/test/harness/ledger"
 	"github.com/waystation/waystation/test/harness/load"
 )
@@ -19,9 +21,41 @@ const disruptions = 9
 // checks the ledger.
 func TestLedger(t *testing.T) {
 	t.Parallel()
+	p := startPair(t, 2)
+	underLoad(t, p, func(i int, random *rand.Rand) {
+		pause(t.Context(), time.Duration(500+random.IntN(1500))*time.Millisecond)
+		p.disrupt([]string{"a", "b"}[random.IntN(2)], i%3, time.Duration(2000+random.IntN(5000))*time.Millisecond)
+	})
+}
+
+// TestReplicated has three copies of everything on three NATS servers, and
+// kills those one after another under the same load: what was acknowledged was
+// accepted by two of them.
+func TestReplicated(t *testing.T) {
+	t.Parallel()
+	servers := harness.StartNATSCluster(t, 3)
+	var urls []string
+	for _, s := range servers {
+		urls = append(urls, s.URL())
+	}
+	p := startNodes(t, strings.Join(urls, ","), "--replicas", "3", "--partitions", "2")
+	underLoad(t, p, func(i int, random *rand.Rand) {
+		pause(t.Context(), time.Duration(1000+random.IntN(1500))*time.Millisecond)
+		s := servers[i%len(servers)]
+		s.Kill()
+		pause(t.Context(), time.Duration(500+random.IntN(1500))*time.Millisecond)
+		if err := s.Again(); err != nil {
+			t.Fatal(err)
+		}
+	})
+}
+
+// underLoad disrupts again and again while clients put a mixed load on both
+// nodes, and checks their ledger.
+func underLoad(t *testing.T, p *pair, disrupt func(i int, random *rand.Rand)) {
+	t.Helper()
 	s := seed(t)
 	random := rand.New(rand.NewPCG(s, 0))
-	p := startPair(t, 2)
 	book := ledger.New(load.Queues()...)
 	ctx := context.Background()
 	l, err := load.New(ctx, load.Config{
@@ -43,8 +77,7 @@ func TestLedger(t *testing.T) {
 	}()
 	until := time.Now().Add(soak(t))
 	for i := 0; (i < disruptions || time.Now().Before(until)) && len(book.Faults()) == 0; i++ {
-		pause(ctx, time.Duration(500+random.IntN(1500))*time.Millisecond)
-		p.disrupt([]string{"a", "b"}[random.IntN(2)], i%3, time.Duration(2000+random.IntN(5000))*time.Millisecond)
+		disrupt(i, random)
 	}
 	pause(ctx, time.Second)
 	cancel()

@@ -28,11 +28,16 @@ type pair struct {
 func startPair(t *testing.T, partitions int) *pair {
 	t.Helper()
 	nats := harness.StartNATS(t)
-	p := &pair{t: t, nats: nats, nodes: map[string]*harness.Server{}}
+	p := startNodes(t, nats.URL(), "--partitions", strconv.Itoa(partitions))
+	p.nats = nats
+	return p
+}
+
+func startNodes(t *testing.T, url string, args ...string) *pair {
+	t.Helper()
+	p := &pair{t: t, nodes: map[string]*harness.Server{}}
 	for _, name := range []string{"a", "b"} {
-		p.nodes[name] = harness.Start(t, harness.Options{
-			NATS: nats.URL(), Node: name, Args: []string{"--partitions", strconv.Itoa(partitions)},
-		})
+		p.nodes[name] = harness.Start(t, harness.Options{NATS: url, Node: name, Args: args})
 	}
 	return p
 }

@@ -3,6 +3,8 @@ package harness
 import (
 	"fmt"
 	"net"
+	"slices"
+	"strings"
 	"testing"
 	"time"
 )
@@ -10,7 +12,7 @@ import (
 // NATS is an external NATS server with JetStream in a process of its own.
 type NATS struct {
 	addr string
-	dir  string
+	args []string
 	proc *process
 }
 
@@ -18,18 +20,50 @@ type NATS struct {
 // folder, and ends it with the test.
 func StartNATS(tb testing.TB) *NATS {
 	tb.Helper()
-	addr, err := freeAddr()
-	if err != nil {
-		tb.Fatal(err)
+	return startNATS(tb, freeAddrs(tb, 1)[0])
+}
+
+// StartNATSCluster starts n servers that form one cluster.
+func StartNATSCluster(tb testing.TB, n int) []*NATS {
+	tb.Helper()
+	addrs := freeAddrs(tb, 2*n)
+	var routes []string
+	for _, a := range addrs[n:] {
+		routes = append(routes, "nats://"+a)
 	}
-	n := &NATS{addr: addr, dir: tb.TempDir()}
+	servers := make([]*NATS, n)
+	for i := range servers {
+		servers[i] = startNATS(tb, addrs[i], "-name", fmt.Sprint("natsd", i),
+			"-cluster", addrs[n+i], "-routes", strings.Join(routes, ","))
+	}
+	return servers
+}
+
+func freeAddrs(tb testing.TB, n int) []string {
+	tb.Helper()
+	var addrs []string
+	for len(addrs) < n {
+		a, err := freeAddr()
+		if err != nil {
+			tb.Fatal(err)
+		}
+		if !slices.Contains(addrs, a) {
+			addrs = append(addrs, a)
+		}
+	}
+	return addrs
+}
+
+func startNATS(tb testing.TB, addr string, args ...string) *NATS {
+	tb.Helper()
+	n := &NATS{addr: addr, args: append([]string{"-addr", addr, "-dir", tb.TempDir()}, args...)}
 	if err := n.start(); err != nil {
 		tb.Fatal(err)
 	}
 	tb.Cleanup(func() {
 		n.proc.kill()
 		if tb.Failed() {
-			tb.Logf("output of NATS:\n%s", n.proc.output.String())
+			tb.Logf("output of NATS at %s:\n%s", addr, n.proc.output.String())
 		}
 	})
 	return n
@@ -40,7 +74,7 @@ func (n *NATS) start() error {
 	if err != nil {
 		return err
 	}
-	n.proc, err = spawn(path, []string{"-addr", n.addr, "-dir", n.dir}, cleanEnv())
+	n.proc, err = spawn(path, n.args, cleanEnv())
 	if err != nil {
 		return err
 	}
