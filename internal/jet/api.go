@@ -14,6 +14,7 @@ import (
 
 // Codes of the JetStream API that matter here; see the server's errors.json.
 const (
+	codeNoPeers              = 10005 // no suitable peers for placement
 	codeAccountResources     = 10002 // resource limits exceeded for account
 	codeInsufficient         = 10023 // insufficient resources
 	codeMemoryExceeded       = 10028

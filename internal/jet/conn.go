@@ -202,16 +202,58 @@ func (c *Conn) check(ctx context.Context) error {
 		return fmt.Errorf("jet: the NATS server takes messages of up to %d bytes, needed are %d: "+
 			"set `max_payload: 8MB` in its configuration and reload it", have, needMaxPayload)
 	}
-	if _, err := c.account(ctx); err != nil {
-		var api *apiError
-		if errors.As(err, &api) && (api.Code == codeNotEnabled || api.Code == codeNotEnabledForAccount) ||
-			errors.Is(err, errNoAPI) {
-			return errors.New("jet: JetStream is not enabled on the NATS server or for this account: " +
-				"add `jetstream { store_dir: … }` to its configuration (and sync_interval: always to have every write fsynced)")
-		}
-		return fmt.Errorf("jet: ask for the JetStream account: %w", err)
+	return c.awaitAPI(ctx)
+}
+
+// startTimeout is how long Open and what makes streams wait for JetStream: the
+// servers of a cluster that starts have to find each other and elect leaders.
+const startTimeout = 30 * time.Second
+
+// awaitAPI waits until JetStream answers.
+func (c *Conn) awaitAPI(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, startTimeout)
+	defer cancel()
+	err := c.untilReady(ctx, func(ctx context.Context) error { _, err := c.account(ctx); return err })
+	switch {
+	case err == nil:
+		return nil
+	case notEnabled(err):
+		return errors.New("jet: JetStream is not enabled on the NATS server or for this account: " +
+			"add `jetstream { store_dir: … }` to its configuration (and sync_interval: always to have every write fsynced)")
 	}
-	return nil
+	return fmt.Errorf("jet: ask for the JetStream account: %w", err)
+}
+
+// notEnabled tells whether an error says that there is no JetStream at all.
+func notEnabled(err error) bool {
+	var api *apiError
+	return errors.Is(err, errNoAPI) ||
+		errors.As(err, &api) && (api.Code == codeNotEnabled || api.Code == codeNotEnabledForAccount)
+}
+
+// untilReady calls f, with a deadline of AckTimeout each, until external
+// servers are able to do what it asks for, f fails for another reason, or ctx
+// ends.
+func (c *Conn) untilReady(ctx context.Context, f func(context.Context) error) error {
+	for told := false; ; {
+		once, cancel := context.WithTimeout(ctx, c.cfg.AckTimeout)
+		err := f(once)
+		cancel()
+		var api *apiError
+		noPeers := errors.As(err, &api) && api.Code == codeNoPeers
+		if c.embedded != nil || notEnabled(err) || !noPeers && !errors.Is(err, ErrUnavailable) {
+			return err
+		}
+		if !told {
+			told = true
+			c.log.Warn("JetStream is not ready, perhaps its cluster has no leader yet: trying again", keyError, err)
+		}
+		select {
+		case <-time.After(200 * time.Millisecond):
+		case <-ctx.Done():
+			return err
+		}
+	}
 }
 
 // serverVersion takes "2.15.2" apart.

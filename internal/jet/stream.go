@@ -37,10 +37,16 @@ func (c *Conn) Stream(ctx context.Context, spec StreamSpec) (*Stream, error) {
 	return &Stream{c: c, name: spec.Name, subject: spec.Subject}, nil
 }
 
-// ensure makes sure that a stream exists and is as wanted.
+// ensure makes sure that a stream exists and is as wanted. External servers get
+// startTimeout for it: a cluster that starts has to elect leaders and to find
+// its members first.
 func (c *Conn) ensure(ctx context.Context, want jetstream.StreamConfig) error {
-	ctx, cancel := c.within(ctx, 4*c.cfg.AckTimeout) // a cluster has to elect first
+	ctx, cancel := c.within(ctx, startTimeout)
 	defer cancel()
+	return c.untilReady(ctx, func(ctx context.Context) error { return c.ensureOnce(ctx, want) })
+}
+
+func (c *Conn) ensureOnce(ctx context.Context, want jetstream.StreamConfig) error {
 	var info jetstream.StreamInfo
 	err := c.api(ctx, c.writes, "STREAM.INFO."+want.Name, nil, &info)
 	if errors.Is(err, ErrNotFound) {

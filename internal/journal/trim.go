@@ -37,6 +37,7 @@ func (j *Journal) review() (trim bool) {
 // is none.
 func (j *Journal) trimLoop(ctx context.Context) {
 	last := j.cfg.Now()
+	pause := time.Duration(0) // at first: what was replayed is durable
 	for {
 		select {
 		case <-j.trim:
@@ -47,9 +48,10 @@ func (j *Journal) trimLoop(ctx context.Context) {
 			// What is dead now is trimmed after a pause, and once everything appended until after the
 			// pause is durable: also the facts by which it died.
 			front := j.ring.advance(j.durable.Load())
-			if rest(ctx, j.cfg.TrimEvery) != nil {
+			if rest(ctx, pause) != nil {
 				return
 			}
+			pause = j.cfg.TrimEvery
 			now := j.cfg.Now()
 			if _, dead := j.ring.dead(front, j.cfg.TrimBytes); dead < j.cfg.TrimBytes && now.Sub(last) < j.cfg.TrimAge {
 				continue

@@ -170,6 +170,22 @@ func TestTrimInSteps(t *testing.T) {
 	}
 }
 
+// A process that is killed again and again before its first pause is over must
+// not let the log grow.
+func TestTrimAtOnceAfterStart(t *testing.T) {
+	t.Parallel()
+	log := newFakeLog(t)
+	slow := func(c *Config) { c.TrimEvery, c.TrimAge, c.TrimBytes = time.Hour, time.Hour, 1<<20 }
+	o := start(t, log, slow)
+	for range 4 {
+		_, c := o.add(t, strings.Repeat("x", 500_000))
+		durable(t, c)
+	}
+	o.close(t)
+	o = start(t, log, slow)
+	eventually(t, "what was dead before is trimmed", func() bool { return o.Stats().Trimmed >= 4 })
+}
+
 func TestTrimWaitsForTheFact(t *testing.T) {
 	t.Parallel()
 	log := newFakeLog(t)

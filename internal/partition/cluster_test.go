@@ -81,6 +81,39 @@ func TestRequestsThroughAnyNode(t *testing.T) {
 	}
 }
 
+// Leases and signs of life that a killed node left behind make nobody ready.
+func TestReadyWhenServing(t *testing.T) {
+	t.Parallel()
+	for _, former := range []string{"one", "gone"} { // our own former run, another node
+		t.Run(former, func(t *testing.T) {
+			t.Parallel()
+			url := external(t)
+			conn, err := jet.Open(t.Context(), jet.Config{URL: url, Logger: testLogger()})
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer conn.Close()
+			kv, err := conn.KV(t.Context(), jet.KVSpec{Bucket: "ws_leases", Description: "Waystation: who owns which partition"})
+			if err != nil {
+				t.Fatal(err)
+			}
+			for key, value := range map[string]string{
+				"node." + former: `{"run":"former","n":7}`,
+				"partition.0":    `{"node":"` + former + `","run":"former"}`,
+				"count":          "1",
+			} {
+				if _, err := kv.Create(t.Context(), key, []byte(value)); err != nil {
+					t.Fatal(err)
+				}
+			}
+			n := startNode(t, jet.Config{URL: url}, named("one")) // waits until it is ready
+			if st := n.svc.Status(); n.svc.local(0) == nil || !st[0].Ready || !st[0].Mine {
+				t.Errorf("ready, but partition 0 is %+v", st[0])
+			}
+		})
+	}
+}
+
 func TestHandOverAndTakeOver(t *testing.T) {
 	t.Parallel()
 	url := external(t)

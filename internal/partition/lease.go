@@ -56,6 +56,7 @@ type beat struct {
 type nodeBeat struct {
 	beat
 	seen int64 // elapsed nanoseconds
+	live bool  // it came while we watched; what was found at the start may be of a node long gone
 }
 
 type lease struct {
@@ -117,7 +118,7 @@ func (l *leases) see(e jet.KVEntry) {
 }
 
 func (l *leases) seeNode(name string, e jet.KVEntry) {
-	b := nodeBeat{seen: l.elapsed()}
+	b := nodeBeat{seen: l.elapsed(), live: l.loaded}
 	if e.Deleted || json.Unmarshal(e.Value, &b.beat) != nil {
 		b.Stopped = true
 	}
@@ -127,9 +128,16 @@ func (l *leases) seeNode(name string, e jet.KVEntry) {
 	}
 	old, known := l.nodes[name]
 	l.nodes[name] = b
-	if !known || old.Run != b.Run || old.Stopped != b.Stopped {
+	if !known || old.Run != b.Run || old.Stopped != b.Stopped || old.live != b.live {
 		l.broadcast()
 	}
+}
+
+// alive tells whether the holder of a lease has given a sign of life lately.
+// Call with mu held.
+func (l *leases) alive(le lease) bool {
+	n := l.nodes[le.Node]
+	return n.live && !n.Stopped && n.Run == le.Run && l.elapsed()-n.seen <= int64(l.ttl)
 }
 
 // broadcast wakes all who wait for a change. Call with mu held.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -402,14 +403,7 @@ func (s *Service) watchSpace(ctx context.Context) {
 func (s *Service) watchReady(ctx context.Context) {
 	for {
 		_, changed := s.leases.holder(0)
-		all := true
-		for p := range s.count() {
-			if pr, _ := s.peer(p); pr == nil {
-				all = false
-				break
-			}
-		}
-		if all {
+		if !slices.ContainsFunc(s.Status(), func(st Status) bool { return !st.Ready }) {
 			close(s.ready)
 			return
 		}

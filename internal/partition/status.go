@@ -27,8 +27,7 @@ func (s *Service) Status() []Status {
 		le, ok := l.parts[uint32(p)]
 		if ok && !le.Released {
 			st.Owner, st.Mine = le.Node, le.Run == l.run
-			n := l.nodes[le.Node]
-			st.Ready = !st.Mine && n.Run == le.Run && l.elapsed()-n.seen <= int64(l.ttl)
+			st.Ready = !st.Mine && l.alive(le.lease)
 		}
 		l.mu.Unlock()
 		if !st.Mine {
