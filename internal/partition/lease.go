@@ -23,7 +23,9 @@ import (
 // A partition is free when its lease is missing or released, when its node has
 // been silent for the lease time, or when its node runs anew. Silence is
 // measured by the watcher's own monotonic clock from the moment it saw the
-// last beat; clocks of different machines are never compared. Two nodes that
+// last beat; clocks of different machines are never compared. The clock stands
+// still while the watcher does not see its own beats come back: then the bucket
+// has no leader, or the watch is broken, and silence says nothing. Two nodes that
 // claim at once are told apart by compare-and-set on the lease; and whatever
 // goes wrong here, the journal's fence lets only one of them write.
 type leases struct {
@@ -35,6 +37,8 @@ type leases struct {
 	log     *slog.Logger
 
 	mu      sync.Mutex
+	watched int64 // nanoseconds for which beats would have been seen
+	heard   int64 // elapsed when our own beat came back last; 0: not yet
 	nodes   map[string]nodeBeat
 	parts   map[uint32]partLease
 	count   uint32
@@ -55,7 +59,8 @@ type beat struct {
 
 type nodeBeat struct {
 	beat
-	seen int64 // elapsed nanoseconds
+	rev  uint64
+	seen int64 // of the watched nanoseconds
 	live bool  // it came while we watched; what was found at the start may be of a node long gone
 }
 
@@ -68,7 +73,7 @@ type lease struct {
 type partLease struct {
 	lease
 	rev  uint64
-	seen int64
+	seen int64 // of the watched nanoseconds
 }
 
 func newLeases(node, run string, ttl time.Duration, elapsed func() int64, log *slog.Logger) *leases {
@@ -81,7 +86,7 @@ func newLeases(node, run string, ttl time.Duration, elapsed func() int64, log *s
 
 // watch keeps the table until ctx ends; loaded is called once the table is whole.
 func (l *leases) watch(ctx context.Context, loaded func()) error {
-	return l.kv.Watch(ctx, ">", l.see, func() {
+	return l.kv.Watch(ctx, ">", l.hear, func() {
 		l.mu.Lock()
 		l.loaded = true
 		l.mu.Unlock()
@@ -89,6 +94,23 @@ func (l *leases) watch(ctx context.Context, loaded func()) error {
 	})
 }
 
+// hear is called by the watch.
+func (l *leases) hear(e jet.KVEntry) {
+	l.see(e)
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if e.Key != "node."+l.node || l.nodes[l.node].Run != l.run {
+		return
+	}
+	// After a gap the others get a chance to be heard again.
+	now := l.elapsed()
+	if l.heard != 0 {
+		l.watched += min(now-l.heard, int64(l.ttl)/2)
+	}
+	l.heard = now
+}
+
+// see takes in an entry that was heard, or one that we wrote.
 func (l *leases) see(e jet.KVEntry) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -105,7 +127,7 @@ func (l *leases) see(e jet.KVEntry) {
 		if err != nil {
 			return
 		}
-		p := partLease{rev: e.Revision, seen: l.elapsed()}
+		p := partLease{rev: e.Revision, seen: l.watched}
 		if e.Deleted || json.Unmarshal(e.Value, &p.lease) != nil {
 			p.Released = true
 		}
@@ -118,7 +140,7 @@ func (l *leases) see(e jet.KVEntry) {
 }
 
 func (l *leases) seeNode(name string, e jet.KVEntry) {
-	b := nodeBeat{seen: l.elapsed(), live: l.loaded}
+	b := nodeBeat{rev: e.Revision, seen: l.watched, live: l.loaded}
 	if e.Deleted || json.Unmarshal(e.Value, &b.beat) != nil {
 		b.Stopped = true
 	}
@@ -137,7 +159,7 @@ func (l *leases) seeNode(name string, e jet.KVEntry) {
 // Call with mu held.
 func (l *leases) alive(le lease) bool {
 	n := l.nodes[le.Node]
-	return n.live && !n.Stopped && n.Run == le.Run && l.elapsed()-n.seen <= int64(l.ttl)
+	return n.live && !n.Stopped && n.Run == le.Run && l.watched-n.seen <= int64(l.ttl)
 }
 
 // broadcast wakes all who wait for a change. Call with mu held.
@@ -164,7 +186,7 @@ func (l *leases) holder(p uint32) (run string, changed <-chan struct{}) {
 }
 
 // free tells whether a partition may be claimed. Call with mu held.
-func (l *leases) free(p uint32, now int64) bool {
+func (l *leases) free(p uint32) bool {
 	le, ok := l.parts[p]
 	if !ok || le.Released {
 		return true
@@ -176,7 +198,7 @@ func (l *leases) free(p uint32, now int64) bool {
 	if ok && (n.Stopped || n.Run != le.Run) {
 		// The node stopped, or runs anew and its former run is over. A beat
 		// older than the lease says nothing: then the lease's own age counts.
-		if n.seen > le.seen || n.Stopped || le.Node == l.node {
+		if n.rev > le.rev || n.Stopped || le.Node == l.node {
 			return true
 		}
 	}
@@ -184,7 +206,7 @@ func (l *leases) free(p uint32, now int64) bool {
 	if ok && n.Run == le.Run {
 		seen = max(seen, n.seen)
 	}
-	return now-seen > int64(l.ttl)
+	return l.watched-seen > int64(l.ttl)
 }
 
 // plan says which free partitions this node should claim now and which it
@@ -198,10 +220,9 @@ func (l *leases) plan() (claim []uint32, giveUp []uint32, err error) {
 	if !l.loaded {
 		return nil, nil, nil
 	}
-	now := l.elapsed()
 	live := 0
 	for _, n := range l.nodes {
-		if !n.Stopped && now-n.seen <= int64(l.ttl) {
+		if !n.Stopped && l.watched-n.seen <= int64(l.ttl) {
 			live++
 		}
 	}
@@ -219,7 +240,7 @@ func (l *leases) plan() (claim []uint32, giveUp []uint32, err error) {
 		}
 	}
 	for p := range l.count {
-		if l.free(p, now) && mine+len(claim) < share {
+		if l.free(p) && mine+len(claim) < share {
 			claim = append(claim, p)
 		}
 	}
