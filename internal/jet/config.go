@@ -38,7 +38,8 @@ type Config struct {
 	Node string
 	// AckTimeout is how long an Append, a key-value operation, a read or a
 	// Request without a deadline of its own waits for its answer before it
-	// ends in ErrUnavailable. Default 5 s.
+	// ends in ErrUnavailable. Default 5 s; for an Append to external servers
+	// 2 s at most.
 	AckTimeout time.Duration
 	// ConnectTimeout bounds each attempt at connecting. Default 5 s.
 	ConnectTimeout time.Duration

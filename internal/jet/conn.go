@@ -86,7 +86,11 @@ func (c *Conn) open(ctx context.Context) (err error) {
 		return err
 	}
 	c.maxPayload = int(c.writes.MaxPayload()) - headroom
-	p, err := newPublisher(c.writes, c.cfg.AckTimeout, c.suspect)
+	timeout := c.cfg.AckTimeout
+	if c.embedded == nil {
+		timeout = min(timeout, externalAppendTimeout)
+	}
+	p, err := newPublisher(c.writes, timeout, c.suspect)
 	if err != nil {
 		return err
 	}
@@ -95,6 +99,11 @@ func (c *Conn) open(ctx context.Context) (err error) {
 	c.mu.Unlock()
 	return nil
 }
+
+// externalAppendTimeout is how long an Append to external servers waits. The
+// answer is lost with a leader that dies, and only after this does the journal
+// ask the next one what became of the append; asking too early costs little.
+const externalAppendTimeout = 2 * time.Second
 
 // dial makes one connection that is kept up for as long as the Conn lives.
 func (c *Conn) dial(ctx context.Context, name string) (*nats.Conn, error) {

@@ -18,6 +18,9 @@ const (
 	foreign                // its place is taken by another entry
 )
 
+// lookTimeout bounds each look at what became of an append.
+const lookTimeout = time.Second
+
 // resolve is called when the log has answered everything that was published, and something went wrong. It
 // finds out what became of the first batch that is not known to be durable, and either settles it, has
 // everything from there on published again, or returns why the journal has to fail.
@@ -47,7 +50,10 @@ func (j *Journal) resolve(ctx context.Context) error {
 	if err := rest(ctx, pause); err != nil {
 		return nil // stopped: Run says so to those who wait
 	}
-	what, err := look(ctx, j.cfg.Log, b.seq, entryID(j.cfg.Writer, b.number))
+	// Questions to a log without a leader get lost; ask again rather than wait long.
+	asking, cancel := context.WithTimeout(ctx, lookTimeout)
+	what, err := look(asking, j.cfg.Log, b.seq, entryID(j.cfg.Writer, b.number))
+	cancel()
 	switch {
 	case err != nil && ctx.Err() != nil:
 		return nil
