@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Measures every figure of docs/performance.md, in about ten minutes:
+# Measures every figure of docs/performance.md, in about five minutes:
 #
 #   bench/goals.sh [DIR]
 #

@@ -14,8 +14,8 @@ import (
 
 // Codes of the JetStream API that matter here; see the server's errors.json.
 const (
-	codeNoPeers              = 10005 // no suitable peers for placement
 	codeAccountResources     = 10002 // resource limits exceeded for account
+	codeNoPeers              = 10005 // no suitable peers for placement
 	codeInsufficient         = 10023 // insufficient resources
 	codeMemoryExceeded       = 10028
 	codeNoMessage            = 10037 // no message found

@@ -24,8 +24,8 @@ type space struct {
 
 // Space tells how much room the store has: the file system of the embedded
 // server, or the limit of the account on external servers, in bytes of data
-// (with replicas counted). The answer may be 100 ms old, 2 s with
-// external servers.
+// (with replicas counted). The answer may be 100 ms old, with
+// external servers 2 s.
 func (c *Conn) Space(ctx context.Context) (Space, error) {
 	c.space.mu.Lock()
 	defer c.space.mu.Unlock()
