@@ -38,16 +38,22 @@ type Incoming struct {
 	Subject string
 	Data    []byte
 
-	c     *Conn
-	reply string
+	reply func(data []byte) error // nil for a published message
 }
 
-// Reply answers a request. For a published message it does nothing.
+// NewIncoming makes what a Cluster hands to those who serve a subject. reply
+// takes the answer; nil when none is wanted.
+func NewIncoming(subject string, data []byte, reply func(data []byte) error) *Incoming {
+	return &Incoming{Subject: subject, Data: data, reply: reply}
+}
+
+// Reply answers a request. For a published message it does nothing. ErrTooLarge:
+// nothing was sent, and the one who asked still waits.
 func (m *Incoming) Reply(data []byte) error {
-	if m.reply == "" {
+	if m.reply == nil {
 		return nil
 	}
-	if err := m.c.Publish(m.reply, data); err != nil {
+	if err := m.reply(data); err != nil {
 		return fmt.Errorf("jet: answer %s: %w", m.Subject, err)
 	}
 	return nil
@@ -60,7 +66,11 @@ func (m *Incoming) Reply(data []byte) error {
 // it; a call of h may still be running then.
 func (c *Conn) Serve(subject string, h func(*Incoming)) (stop func(), err error) {
 	sub, err := c.writes.Subscribe(subject, func(m *nats.Msg) {
-		h(&Incoming{Subject: m.Subject, Data: m.Data, c: c, reply: m.Reply})
+		var reply func([]byte) error
+		if m.Reply != "" {
+			reply = func(data []byte) error { return c.Publish(m.Reply, data) }
+		}
+		h(NewIncoming(m.Subject, m.Data, reply))
 	})
 	if err != nil {
 		return nil, fmt.Errorf("jet: serve %s: %w", subject, transportError(err))

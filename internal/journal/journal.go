@@ -1,7 +1,6 @@
 package journal
 
 import (
-	"context"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -15,26 +14,8 @@ type Pos struct {
 	Offset uint32 // byte offset within the append's data; for a record: of its body
 }
 
-// Log is what a Journal stands on: one stream with a compare-and-set append. *jet.Stream is one.
-type Log interface {
-	// Append stores data as the entry after expectLast, or not at all. It returns at once; several may be
-	// under way and are tried in the order of the calls. done is called exactly once, from another
-	// goroutine. data must not be altered any more.
-	Append(data []byte, id string, expectLast uint64, done func(seq uint64, err error))
-	// Last is the last sequence ever given, as the log's leader knows it.
-	Last(ctx context.Context) (uint64, error)
-	// Bounds are the first sequence still stored and the last one given; first is last+1 if none is stored.
-	Bounds(ctx context.Context) (first, last uint64, err error)
-	// Get reads one entry; jet.ErrNotFound only if the leader has none.
-	Get(ctx context.Context, seq uint64) (jet.Entry, error)
-	// GetRange reads entries in order, starting with the first one at or after from, until maxBytes are
-	// reached. It may return fewer or none, such as when a replica lags.
-	GetRange(ctx context.Context, from uint64, maxBytes int) ([]jet.Entry, error)
-	// Read calls fn for every entry from..to in order.
-	Read(ctx context.Context, from, to uint64, fn func(jet.Entry) error) error
-	// Purge removes every entry before the given one.
-	Purge(ctx context.Context, before uint64) error
-}
+// Log is what a Journal stands on: one stream with a compare-and-set append.
+type Log = jet.Log
 
 // Progress says how far a replay has come.
 type Progress struct {

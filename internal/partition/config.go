@@ -18,7 +18,7 @@ import (
 
 // Config of a Service. Zero values take the defaults named.
 type Config struct {
-	Conn     *jet.Conn
+	Conn     jet.Cluster
 	Registry *registry.Registry
 	// Prefix of the names of streams, buckets and subjects; default "ws".
 	Prefix string
@@ -111,8 +111,8 @@ func (c *Config) reserve(total uint64) uint64 {
 }
 
 // stream opens the stream of a partition's journal.
-func (c *Config) stream(ctx context.Context, id uint32) (*jet.Stream, error) {
-	return c.Conn.Stream(ctx, jet.StreamSpec{
+func (c *Config) stream(ctx context.Context, id uint32) (jet.Log, error) {
+	return c.Conn.Log(ctx, jet.StreamSpec{
 		Name:        fmt.Sprintf("%s_journal_%d", c.Prefix, id),
 		Subject:     fmt.Sprintf("%s.journal.%d", c.Prefix, id),
 		Description: "Waystation journal of one partition",

@@ -29,7 +29,7 @@ import (
 // claim at once are told apart by compare-and-set on the lease; and whatever
 // goes wrong here, the journal's fence lets only one of them write.
 type leases struct {
-	kv      *jet.KV // set by Run
+	kv      jet.Bucket // set by Run
 	node    string
 	run     string
 	ttl     time.Duration

@@ -18,7 +18,7 @@ import (
 // is answered, leases are released. It returns early only when the node can't
 // go on: another process uses its name, or a log is corrupt.
 func (s *Service) Run(ctx context.Context) error {
-	kv, err := s.cfg.Conn.KV(ctx, jet.KVSpec{Bucket: s.cfg.Prefix + "_leases", Description: "Waystation: who owns which partition"})
+	kv, err := s.cfg.Conn.Bucket(ctx, jet.KVSpec{Bucket: s.cfg.Prefix + "_leases", Description: "Waystation: who owns which partition"})
 	if err != nil {
 		return err
 	}
@@ -282,7 +282,7 @@ func (s *Service) durable() map[uint32]uint64 {
 // life of its owner: a store that finds damage may cut off what stands behind
 // it, and what is cut off can't be seen from the rest. A replica that leads
 // anew may lag for a moment, so it is asked again for a while.
-func (s *Service) whole(ctx context.Context, p uint32, log *jet.Stream) error {
+func (s *Service) whole(ctx context.Context, p uint32, log jet.Log) error {
 	for try := 0; ; try++ {
 		last, err := log.Last(ctx)
 		if err != nil {

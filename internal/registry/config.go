@@ -1,7 +1,6 @@
 package registry
 
 import (
-	"context"
 	"crypto/rand"
 	"encoding/binary"
 	"errors"
@@ -12,15 +11,6 @@ import (
 	"github.com/waystation/waystation/internal/jet"
 )
 
-// Store is what the registry needs of a key-value bucket; *jet.KV is one.
-type Store interface {
-	Get(ctx context.Context, key string) (jet.KVEntry, error)
-	Create(ctx context.Context, key string, value []byte) (uint64, error)
-	Update(ctx context.Context, key string, value []byte, revision uint64) (uint64, error)
-	Delete(ctx context.Context, key string, revision uint64) (uint64, error)
-	Watch(ctx context.Context, pattern string, fn func(jet.KVEntry), initial func()) error
-}
-
 // DefaultMaxQueues is how many queues there can be unless Config says otherwise.
 const DefaultMaxQueues = 1_000_000
 
@@ -28,7 +18,7 @@ const DefaultMaxQueues = 1_000_000
 type Config struct {
 	// KV is the bucket that holds the definitions. Required. The registry
 	// watches all of it; keys it does not know are left alone.
-	KV Store
+	KV jet.Bucket
 	// Place chooses the partition of a queue that is about to be created. It
 	// may read the registry but not change it. nil: partition 0. See SetPlacer.
 	Place func(*Queue) uint32
