@@ -20,34 +20,134 @@ var scratch = sync.Pool{New: func() any { b := make([]byte, 0, 2048); return &b 
 // maxScratch bounds what the pool keeps.
 const maxScratch = 64 << 10
 
-// Authenticate finds out who sent r; body is its whole body. In open mode it never
-// fails but for requests from other web sites. In keyed mode it checks the
-// signature; an *Error tells what is wrong. With ErrMissingToken it also returns
-// an anonymous Principal, for callers that let resource policies decide.
+// Claim is what a request's header says about its sender, as far as it was
+// checked: see Identify. It is a value; its strings are parts of the header.
+type Claim struct {
+	Principal Principal // zero while Pending
+	Scope     Scope
+
+	sig    signature
+	holder *holder
+	sent   string // hash of the payload that the request names
+	state  claimState
+}
+
+type claimState uint8
+
+const (
+	settled   claimState = iota // nothing is left to check
+	needsHash                   // the signature holds if the payload has the hash it names
+	needsBody                   // the signature can be checked with the payload only
+)
+
+// Signed reports whether the signature was checked already, though perhaps not
+// yet that the payload is the one that was signed. In open mode it is true.
+func (c *Claim) Signed() bool { return c.state != needsBody && !c.Principal.Anonymous }
+
+// Key is the access key that the request names, "" if it is not signed.
+func (c *Claim) Key() string { return c.sig.key }
+
+// Pending reports whether Confirm has still to be asked.
+func (c *Claim) Pending() bool { return c.state != settled }
+
+// Authenticate is Identify and Confirm in one, for a request whose whole body is
+// there.
 //
 // The strings of the result are parts of the request's headers or shared.
 func (a *Access) Authenticate(r *http.Request, body []byte) (Principal, Scope, error) {
+	c, err := a.Identify(r)
+	if err == nil {
+		err = a.Confirm(&c, r, body)
+	}
+	return c.Principal, c.Scope, err
+}
+
+// Identify checks all that the request's header can tell, before any of its body
+// is read: key, time, scope and signed headers, and the signature itself if the
+// header names the payload's hash or says that it is not signed. What is left is
+// for Confirm. An *Error tells what is wrong. With ErrMissingToken the claim is an
+// anonymous one, for callers that let resource policies decide.
+//
+// In open mode it never fails but for requests from other web sites.
+func (a *Access) Identify(r *http.Request) (Claim, error) {
+	var c Claim
+	var err error
 	if a.open {
-		return a.identify(r)
+		c.Principal, c.Scope, err = a.identify(r)
+		return c, err
 	}
 	if !signed(r) {
-		return Principal{Anonymous: true}, Scope{}, ErrMissingToken
+		c.Principal.Anonymous = true
+		return c, ErrMissingToken
 	}
-	s, err := parseSignature(r)
+	c.sig, err = parseSignature(r)
+	c.Scope = c.sig.scope
 	if err != nil {
-		return Principal{}, s.scope, err
+		return c, err
 	}
-	h, ok := a.keys[s.key]
-	if !ok || s.token != "" {
-		return Principal{}, s.scope, ErrInvalidToken
+	h, ok := a.keys[c.sig.key]
+	if !ok || c.sig.token != "" {
+		return c, ErrInvalidToken
 	}
-	if err := s.checkTime(a.now(), a.skew); err != nil {
-		return Principal{}, s.scope, err
+	if err := c.sig.checkTime(a.now(), a.skew); err != nil {
+		return c, err
 	}
-	if err := a.verify(r, &s, h.secret, body); err != nil {
-		return Principal{}, s.scope, err
+	if len(c.sig.sum) != 2*sha256.Size {
+		return c, mismatch(ErrSignature.Message)
 	}
-	return h.principal, s.scope, nil
+	if err := checkSignedHeaders(r, c.sig.headers); err != nil {
+		return c, err
+	}
+	c.holder, c.sent = h, sentHash(r, &c.sig)
+	switch {
+	case c.sent == unsignedPayload:
+		err = a.verify(r, &c, unsignedPayload)
+	case strings.HasPrefix(c.sent, "STREAMING-"):
+		err = incomplete("Signed streaming payloads (X-Amz-Content-Sha256: STREAMING-…) are not supported.")
+	case c.sent != "":
+		c.state = needsHash
+		err = a.verify(r, &c, c.sent)
+	default:
+		c.state = needsBody
+	}
+	if err == nil && c.state == settled {
+		c.Principal = h.principal
+	}
+	return c, err
+}
+
+// Confirm checks what Identify could not: that the payload is the one that was
+// signed. Until then nothing that the body says may be acted on.
+func (a *Access) Confirm(c *Claim, r *http.Request, body []byte) error {
+	if c.state == settled {
+		return nil
+	}
+	if len(body) == 0 {
+		return a.confirm(c, r, emptyHash)
+	}
+	return a.ConfirmSum(c, r, sha256.Sum256(body))
+}
+
+// ConfirmSum is Confirm for a payload that is not kept, given its SHA-256.
+func (a *Access) ConfirmSum(c *Claim, r *http.Request, sum [sha256.Size]byte) error {
+	if c.state == settled {
+		return nil
+	}
+	var text [2 * sha256.Size]byte
+	hex.Encode(text[:], sum[:])
+	return a.confirm(c, r, string(text[:]))
+}
+
+func (a *Access) confirm(c *Claim, r *http.Request, hash string) error {
+	if c.state == needsBody {
+		if err := a.verify(r, c, hash); err != nil {
+			return err
+		}
+	} else if subtle.ConstantTimeCompare([]byte(c.sent), []byte(hash)) != 1 {
+		return mismatch("The provided 'x-amz-content-sha256' header does not match what was computed.")
+	}
+	c.state, c.Principal = settled, c.holder.principal
+	return nil
 }
 
 // identify is Authenticate in open mode.
@@ -84,28 +184,15 @@ func crossSite(r *http.Request) bool {
 	return len(h) > 0 && h[0] == "cross-site"
 }
 
-// verify compares the signature with ours.
-func (a *Access) verify(r *http.Request, s *signature, secret string, body []byte) error {
-	if len(s.sum) != 2*sha256.Size {
-		return mismatch(ErrSignature.Message)
-	}
-	var hash [2 * sha256.Size]byte
-	payload, err := payloadHash(hash[:], r, s, body)
-	if err != nil {
-		return err
-	}
+// verify compares the signature with ours; payload is the last line of the
+// canonical request.
+func (a *Access) verify(r *http.Request, c *Claim, payload string) error {
+	s := &c.sig
 	key, cached := a.cache.get(s.key, s.scope)
 	if !cached {
-		key = signingKey(secret, s.scope)
+		key = signingKey(c.holder.secret, s.scope)
 	}
-	ok, err := matches(r, s, &key, payload, false)
-	if err == nil && !ok && abnormal(r.URL.EscapedPath()) {
-		ok, err = matches(r, s, &key, payload, true)
-	}
-	switch {
-	case err != nil:
-		return err
-	case !ok:
+	if !matches(r, s, &key, payload, false) && !(abnormal(r.URL.EscapedPath()) && matches(r, s, &key, payload, true)) {
 		return ErrSignature
 	}
 	// Only after a match: strangers cannot fill the cache.
@@ -115,44 +202,27 @@ func (a *Access) verify(r *http.Request, s *signature, secret string, body []byt
 	return nil
 }
 
-// payloadHash gives the last line of the canonical request, using into for it.
-func payloadHash(into []byte, r *http.Request, s *signature, body []byte) ([]byte, error) {
-	var sent string
+// sentHash is the hash of the payload that a request names, "" if it does not.
+func sentHash(r *http.Request, s *signature) string {
 	if h := r.Header["X-Amz-Content-Sha256"]; len(h) > 0 {
-		sent = h[0]
-	} else if s.presigned {
-		sent, _ = queryValue(r.URL.RawQuery, "X-Amz-Content-Sha256")
+		return h[0]
 	}
-	switch {
-	case sent == unsignedPayload:
-		return append(into[:0], unsignedPayload...), nil
-	case strings.HasPrefix(sent, "STREAMING-"):
-		return nil, incomplete("Signed streaming payloads (X-Amz-Content-Sha256: STREAMING-…) are not supported.")
+	if s.presigned {
+		v, _ := queryValue(r.URL.RawQuery, "X-Amz-Content-Sha256")
+		return v
 	}
-	if len(body) == 0 {
-		into = append(into[:0], emptyHash...)
-	} else {
-		sum := sha256.Sum256(body)
-		hex.Encode(into, sum[:])
-	}
-	if sent != "" && subtle.ConstantTimeCompare([]byte(sent), into) != 1 {
-		return nil, mismatch("The provided 'x-amz-content-sha256' header does not match what was computed.")
-	}
-	return into, nil
+	return ""
 }
 
 // matches computes the signature of r and compares in constant time.
-func matches(r *http.Request, s *signature, key *[32]byte, payload []byte, normal bool) (bool, error) {
+func matches(r *http.Request, s *signature, key *[32]byte, payload string, normal bool) bool {
 	buf := scratch.Get().(*[]byte)
 	defer func() {
 		if cap(*buf) <= maxScratch {
 			scratch.Put(buf)
 		}
 	}()
-	b, err := appendCanonical((*buf)[:0], r, s, payload, normal)
-	if err != nil {
-		return false, err
-	}
+	b := appendCanonical((*buf)[:0], r, s, payload, normal)
 	sum := sha256.Sum256(b)
 	b = append(b[:0], algorithm...)
 	b = append(b, '\n')
@@ -168,5 +238,5 @@ func matches(r *http.Request, s *signature, key *[32]byte, payload []byte, norma
 	// len(s.sum) was checked, so the compare takes the same time for any value.
 	var got [2 * sha256.Size]byte
 	copy(got[:], s.sum)
-	return subtle.ConstantTimeCompare(got[:], want[:]) == 1, nil
+	return subtle.ConstantTimeCompare(got[:], want[:]) == 1
 }

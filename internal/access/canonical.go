@@ -9,7 +9,7 @@ import (
 
 // appendCanonical builds the canonical request. normal normalises the path (dot
 // segments, repeated slashes), which some SDKs do before signing and some do not.
-func appendCanonical(b []byte, r *http.Request, s *signature, payload []byte, normal bool) ([]byte, error) {
+func appendCanonical(b []byte, r *http.Request, s *signature, payload string, normal bool) []byte {
 	b = append(b, r.Method...)
 	b = append(b, '\n')
 	path := r.URL.EscapedPath()
@@ -25,12 +25,34 @@ func appendCanonical(b []byte, r *http.Request, s *signature, payload []byte, no
 	b = appendQuery(b, r.URL.RawQuery, s.presigned)
 	b = append(b, '\n')
 
-	hasHost, hasTarget, n := false, false, 0
 	for rest := s.headers; rest != ""; {
 		var name string
 		name, rest, _ = strings.Cut(rest, ";")
+		b = appendHeader(b, r, name)
+	}
+	b = append(b, '\n')
+	b = append(b, s.headers...)
+	b = append(b, '\n')
+	return append(b, payload...)
+}
+
+// checkSignedHeaders refuses a list of signed headers that appendHeader cannot
+// look up or that leaves out what must be signed.
+func checkSignedHeaders(r *http.Request, list string) error {
+	hasHost, hasTarget, n := false, false, 0
+	for rest := list; rest != ""; {
+		var name string
+		name, rest, _ = strings.Cut(rest, ";")
 		if n++; n > maxSignedHeaders {
-			return b, incomplete("SignedHeaders names more than 64 headers.")
+			return incomplete("SignedHeaders names more than 64 headers.")
+		}
+		if name == "" || len(name) > maxHeaderName {
+			return incomplete("SignedHeaders has an empty or overlong name.")
+		}
+		for i := range len(name) {
+			if 'A' <= name[i] && name[i] <= 'Z' {
+				return incomplete("SignedHeaders must be in lower case.")
+			}
 		}
 		switch name {
 		case "host":
@@ -38,35 +60,26 @@ func appendCanonical(b []byte, r *http.Request, s *signature, payload []byte, no
 		case "x-amz-target":
 			hasTarget = true
 		}
-		var err error
-		if b, err = appendHeader(b, r, name); err != nil {
-			return b, err
-		}
 	}
 	if !hasHost {
-		return b, mismatch("'Host' or ':authority' must be a 'SignedHeader' in the AWS Authorization.")
+		return mismatch("'Host' or ':authority' must be a 'SignedHeader' in the AWS Authorization.")
 	}
 	if !hasTarget && r.Header["X-Amz-Target"] != nil {
-		return b, mismatch("'X-Amz-Target' must be a 'SignedHeader' in the AWS Authorization.")
+		return mismatch("'X-Amz-Target' must be a 'SignedHeader' in the AWS Authorization.")
 	}
-	b = append(b, '\n')
-	b = append(b, s.headers...)
-	b = append(b, '\n')
-	return append(b, payload...), nil
+	return nil
 }
 
-// appendHeader appends "name:value\n" of one signed header.
-func appendHeader(b []byte, r *http.Request, name string) ([]byte, error) {
-	var buf [64]byte
-	if name == "" || len(name) > len(buf) {
-		return b, incomplete("SignedHeaders has an empty or overlong name.")
-	}
+// maxHeaderName bounds the name of a signed header, in bytes.
+const maxHeaderName = 64
+
+// appendHeader appends "name:value\n" of one signed header, whose name
+// checkSignedHeaders has seen.
+func appendHeader(b []byte, r *http.Request, name string) []byte {
+	var buf [maxHeaderName]byte
 	upper := true
 	for i := range len(name) {
 		c := name[i]
-		if 'A' <= c && c <= 'Z' {
-			return b, incomplete("SignedHeaders must be in lower case.")
-		}
 		if upper && 'a' <= c && c <= 'z' {
 			c -= 'a' - 'A'
 		}
@@ -88,7 +101,7 @@ func appendHeader(b []byte, r *http.Request, name string) ([]byte, error) {
 		}
 		b = appendJoined(b, values)
 	}
-	return append(b, '\n'), nil
+	return append(b, '\n')
 }
 
 func appendJoined(b []byte, values []string) []byte {
