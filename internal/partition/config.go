@@ -52,6 +52,9 @@ type Config struct {
 	Logger *slog.Logger
 	// Observe gives the hooks for the journal of that name; may be nil.
 	Observe func(journal string) journal.Observer
+	// Journal alters the configuration of each journal before it is made; nil
+	// leaves it as it is. For tests that force trimming and rewriting.
+	Journal func(*journal.Config)
 	Now     func() time.Time
 	NewID   func() MessageID
 }
@@ -80,6 +83,9 @@ func (c *Config) setDefaults() error {
 	}
 	if c.Observe == nil {
 		c.Observe = func(string) journal.Observer { return journal.Observer{} }
+	}
+	if c.Journal == nil {
+		c.Journal = func(*journal.Config) {}
 	}
 	if c.Now == nil {
 		c.Now = time.Now

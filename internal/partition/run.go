@@ -236,12 +236,14 @@ func (s *Service) serve(ctx context.Context, p uint32, slot *owned) error {
 		return err
 	}
 	name := fmt.Sprint(p)
-	j, err := journal.New(journal.Config{
+	jcfg := journal.Config{
 		Log: log, Name: name, Writer: s.run + "." + newRun(),
 		MaxPayload: s.cfg.Conn.MaxPayload(), CacheBytes: s.cfg.CacheBytes,
 		MaxPending: int(4*s.cfg.MaxRequestBytes) + 64<<20,
 		Logger:     s.cfg.Logger.With("partition", p), Now: s.cfg.Now, Observe: s.cfg.Observe(name),
-	})
+	}
+	s.cfg.Journal(&jcfg)
+	j, err := journal.New(jcfg)
 	if err != nil {
 		return err
 	}
