@@ -56,11 +56,7 @@ func open(ctx context.Context, dir string) (n *node, err error) {
 			n.close()
 		}
 	}()
-	kv, err := conn.KV(ctx, jet.KVSpec{Bucket: "ws_registry", Description: "Waystation definitions"})
-	if err != nil {
-		return nil, err
-	}
-	if n.registry, err = registry.New(registry.Config{KV: kv}); err != nil {
+	if n.registry, err = registry.Open(ctx, conn, "ws", registry.Config{}); err != nil {
 		return nil, err
 	}
 	if n.Service, err = partition.New(partition.Config{Conn: conn, Registry: n.registry, Prefix: "ws", Node: "bench"}); err != nil {

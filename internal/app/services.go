@@ -112,11 +112,8 @@ func (a *App) openJet(ctx context.Context) (parts, error) {
 }
 
 func (a *App) openRegistry(ctx context.Context) (parts, error) {
-	kv, err := a.conn.KV(ctx, jet.KVSpec{Bucket: a.cfg.NATSPrefix + "_registry", Description: "Waystation definitions"})
-	if err != nil {
-		return parts{}, err
-	}
-	a.registry, err = registry.New(registry.Config{KV: kv, Logger: a.log.With(keyService, "registry")})
+	var err error
+	a.registry, err = registry.Open(ctx, a.conn, a.cfg.NATSPrefix, registry.Config{Logger: a.log.With(keyService, "registry")})
 	if err != nil {
 		return parts{}, err
 	}

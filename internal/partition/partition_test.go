@@ -51,12 +51,8 @@ func startNode(t testing.TB, jc jet.Config, change func(*Config)) *node {
 	if err != nil {
 		t.Fatal(err)
 	}
-	kv, err := conn.KV(ctx, jet.KVSpec{Bucket: "ws_registry"})
-	if err != nil {
-		t.Fatal(err)
-	}
 	n := &node{t: t, conn: conn}
-	n.reg, err = registry.New(registry.Config{KV: kv, Logger: testLogger(), Place: func(q *registry.Queue) uint32 { return n.svc.Place(q) }})
+	n.reg, err = registry.Open(ctx, conn, "ws", registry.Config{Logger: testLogger(), Place: func(q *registry.Queue) uint32 { return n.svc.Place(q) }})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -74,7 +74,7 @@ func (s *Service) Place(q *registry.Queue) uint32 {
 	count := s.count()
 	best, fewest := uint32(0), int(^uint(0)>>1)
 	for p := range count {
-		if n := len(s.cfg.Registry.QueuesOf(p)); n < fewest {
+		if n := s.cfg.Registry.CountOf(p); n < fewest {
 			best, fewest = p, n
 		}
 		if count == 1 {

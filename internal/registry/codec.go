@@ -1,8 +1,11 @@
 package registry
 
 import (
+	"encoding/binary"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"hash/crc32"
 	"strings"
 )
 
@@ -117,3 +120,40 @@ func decodeQueue(key string, data []byte, revision uint64) (*Queue, error) {
 	q.Revision = revision
 	return q, nil
 }
+
+// EncodeQueue renders a definition with its revision and a checksum, to be kept
+// outside the registry too: beside the queue's messages, from where a damaged
+// registry is repaired. Opaque to all but DecodeQueue.
+func EncodeQueue(q *Queue) ([]byte, error) {
+	body, err := encodeQueue(q)
+	if err != nil {
+		return nil, err
+	}
+	b := binary.AppendUvarint(nil, q.Revision)
+	b = append(b, body...)
+	return binary.LittleEndian.AppendUint32(b, crc32.Checksum(b, castagnoli)), nil
+}
+
+// DecodeQueue is the inverse of EncodeQueue. An error says that b is damaged or
+// was written by a newer release (*VersionError).
+func DecodeQueue(b []byte) (*Queue, error) {
+	if len(b) < 4 {
+		return nil, errors.New("registry: encoded definition is cut short")
+	}
+	b, sum := b[:len(b)-4], binary.LittleEndian.Uint32(b[len(b)-4:])
+	if crc32.Checksum(b, castagnoli) != sum {
+		return nil, errors.New("registry: encoded definition does not match its checksum")
+	}
+	revision, n := binary.Uvarint(b)
+	if n <= 0 {
+		return nil, errors.New("registry: encoded definition without a revision")
+	}
+	var s stored
+	if err := json.Unmarshal(b[n:], &s); err != nil || s.Queue == nil {
+		return nil, fmt.Errorf("registry: encoded definition: %w", err)
+	}
+	s.Queue.Revision = revision
+	return s.Queue, nil
+}
+
+var castagnoli = crc32.MakeTable(crc32.Castagnoli)

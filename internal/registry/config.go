@@ -1,6 +1,7 @@
 package registry
 
 import (
+	"context"
 	"crypto/rand"
 	"encoding/binary"
 	"errors"
@@ -70,4 +71,15 @@ func randomID() uint64 {
 			return id
 		}
 	}
+}
+
+// Open opens what the registry keeps in the cluster, under names that begin
+// with prefix, and makes a Registry of it. cfg.KV is set by it.
+func Open(ctx context.Context, cluster jet.Cluster, prefix string, cfg Config) (*Registry, error) {
+	kv, err := cluster.Bucket(ctx, jet.KVSpec{Bucket: prefix + "_registry", Description: "Waystation definitions"})
+	if err != nil {
+		return nil, err
+	}
+	cfg.KV = kv
+	return New(cfg)
 }

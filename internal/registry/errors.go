@@ -38,3 +38,17 @@ func (e *VersionError) Error() string {
 		"it was written by a newer release; run that one, or restore the registry from before the upgrade",
 		e.Key, e.Version, version)
 }
+
+// BehindError reports that the store of the definitions ends before a revision
+// that is known to have been stored: it was damaged, cut short, replaced by an
+// older one or removed.
+type BehindError struct {
+	Have, Known uint64 // revisions
+}
+
+// Error says what an operator can do.
+func (e *BehindError) Error() string {
+	return fmt.Sprintf("registry: the definitions end at revision %d, revision %d is known to have been stored: "+
+		"they were damaged or replaced by older ones; nothing was deleted. Put the intact data folder back, "+
+		"or stop all nodes and run `waystation repair`", e.Have, e.Known)
+}

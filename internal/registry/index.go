@@ -18,6 +18,7 @@ type index struct {
 	ordered     *btree.BTreeG[*Queue] // account, region, name
 	byTarget    *btree.BTreeG[*Queue] // redrive target, then as ordered; only queues with one
 	byPartition *btree.BTreeG[*Queue] // partition, then as ordered
+	counts      map[uint32]int        // queues by partition
 }
 
 func newIndex() *index {
@@ -25,6 +26,7 @@ func newIndex() *index {
 	return &index{
 		byName:  make(map[fullName]*Queue),
 		byID:    make(map[uint64]*Queue),
+		counts:  make(map[uint32]int),
 		ordered: btree.NewBTreeGOptions(lessName, opts),
 		byTarget: btree.NewBTreeGOptions(func(a, b *Queue) bool {
 			if c := strings.Compare(a.Redrive.TargetARN, b.Redrive.TargetARN); c != 0 {
@@ -58,6 +60,7 @@ func (x *index) put(q *Queue) (old *Queue) {
 	x.byID[q.ID] = q
 	x.ordered.Set(q)
 	x.byPartition.Set(q)
+	x.counts[q.Partition]++
 	if q.Redrive != nil {
 		x.byTarget.Set(q)
 	}
@@ -77,6 +80,7 @@ func (x *index) remove(account, region, name string) *Queue {
 	}
 	x.ordered.Delete(q)
 	x.byPartition.Delete(q)
+	x.counts[q.Partition]--
 	if q.Redrive != nil {
 		x.byTarget.Delete(q)
 	}

@@ -7,7 +7,6 @@ import (
 	"log/slog"
 	"strings"
 	"sync"
-	"time"
 
 	"github.com/waystation/waystation/internal/jet"
 )
@@ -205,6 +204,35 @@ func (r *Registry) WaitFor(ctx context.Context, revision uint64) error {
 	}
 }
 
+// Require makes sure that memory shows all changes up to revision, which the
+// caller knows to have been stored: a journal's fact names it, say. It is what a
+// partition calls with the highest revision that it replayed, before it takes
+// anything for deleted.
+//
+// Errors: *BehindError when the store itself does not reach so far: definitions
+// were lost, nothing may be concluded from their absence. ErrUnavailable: the
+// store does not answer; retryable.
+func (r *Registry) Require(ctx context.Context, revision uint64) error {
+	return r.WaitFor(ctx, revision)
+}
+
+// Gone reports whether the queue with this ID was deleted, confirmed by the
+// store: never because this node lags, the store is away or was damaged.
+// revision is one of its definition's that the caller knows (Queue.Revision, as
+// written beside its messages). IDs are never used again, so what is gone stays
+// gone. Not gone does not mean that a definition is there: one that was lost to
+// damage and could not be brought back is never gone; keep its messages.
+// Cheap when memory knows revision already: no read of the store.
+//
+// Errors: as Require's. On any error the answer is not known.
+func (r *Registry) Gone(ctx context.Context, id, revision uint64) (bool, error) {
+	if err := r.Require(ctx, revision); err != nil {
+		return false, err
+	}
+	_, there := r.QueueByID(id)
+	return !there, nil
+}
+
 // Queue by its name, from memory.
 func (r *Registry) Queue(account, region, name string) (*Queue, bool) {
 	r.mu.RLock()
@@ -213,23 +241,31 @@ func (r *Registry) Queue(account, region, name string) (*Queue, bool) {
 	return q, q != nil
 }
 
-// findTimeout bounds how long FindQueue looks beyond memory.
-const findTimeout = time.Second
-
-// FindQueue is Queue, but what memory does not have is looked up in the store:
-// another node may have made it a moment ago. A queue that does not exist costs
-// one read of the store.
-func (r *Registry) FindQueue(account, region, name string) (*Queue, bool) {
-	if q, ok := r.Queue(account, region, name); ok || validate(account, region, name) != nil {
-		return q, ok
+// FindQueue is Queue, but what memory does not have is looked for in the store
+// before it is said not to exist: a queue that any node created before the call
+// is found. ErrNotFound: there is none. ErrUnavailable: the store does not
+// answer, so that nothing is known; retryable.
+func (r *Registry) FindQueue(ctx context.Context, account, region, name string) (*Queue, error) {
+	if q, ok := r.Queue(account, region, name); ok {
+		return q, nil
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), findTimeout)
-	defer cancel()
+	if validate(account, region, name) != nil {
+		return nil, ErrNotFound
+	}
 	e, err := r.cfg.KV.Get(ctx, queueKey(account, region, name))
-	if err != nil || r.WaitFor(ctx, e.Revision) != nil {
-		return nil, false
+	switch {
+	case errors.Is(err, jet.ErrNotFound):
+		return nil, ErrNotFound
+	case err != nil:
+		return nil, fmt.Errorf("registry: find queue %s: %w", name, err)
 	}
-	return r.Queue(account, region, name)
+	if err := r.WaitFor(ctx, e.Revision); err != nil {
+		return nil, err
+	}
+	if q, ok := r.Queue(account, region, name); ok {
+		return q, nil
+	}
+	return nil, ErrNotFound
 }
 
 // QueueByARN from memory.
@@ -271,4 +307,19 @@ func (r *Registry) QueuesOf(partition uint32) []*Queue {
 	r.mu.RLock()
 	defer r.mu.RUnlock()
 	return r.index.of(partition)
+}
+
+// CountOf is how many queues are placed on a partition, at no cost that grows
+// with them.
+func (r *Registry) CountOf(partition uint32) int {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	return r.index.counts[partition]
+}
+
+// Count is how many queues there are.
+func (r *Registry) Count() int {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	return len(r.index.byName)
 }

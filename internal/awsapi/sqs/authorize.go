@@ -1,6 +1,7 @@
 package sqs
 
 import (
+	"context"
 	"strconv"
 	"sync"
 	"time"
@@ -12,7 +13,7 @@ import (
 
 // queue finds the queue behind url and asks whether the caller may do action
 // ("sqs:SendMessage") on it.
-func (s *service) queue(c *protocol.Call, url, action string) (*registry.Queue, error) {
+func (s *service) queue(ctx context.Context, c *protocol.Call, url, action string) (*registry.Queue, error) {
 	if url == "" {
 		return nil, noQueue(c)
 	}
@@ -20,17 +21,17 @@ func (s *service) queue(c *protocol.Call, url, action string) (*registry.Queue, 
 	if !ok {
 		return nil, badAddress(url)
 	}
-	q, ok := s.defs.FindQueue(account, c.Region, name)
-	if !ok {
-		return nil, noQueue(c)
+	q, err := s.defs.FindQueue(ctx, account, c.Region, name)
+	if err != nil {
+		return nil, failure(c, err)
 	}
 	return q, s.allow(c, q, action)
 }
 
 // ownQueue is queue for actions that a queue's policy cannot give to other
 // accounts: https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-customer-managed-policy-examples.html#cross-account-permissions-overview
-func (s *service) ownQueue(c *protocol.Call, url, action string) (*registry.Queue, error) {
-	q, err := s.queue(c, url, action)
+func (s *service) ownQueue(ctx context.Context, c *protocol.Call, url, action string) (*registry.Queue, error) {
+	q, err := s.queue(ctx, c, url, action)
 	if err != nil {
 		return nil, err
 	}

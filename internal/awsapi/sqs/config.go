@@ -16,7 +16,8 @@ import (
 // Queues that come out of it are shared and never changed.
 type Definitions interface {
 	// FindQueue also finds a queue that another node has just made.
-	FindQueue(account, region, name string) (*registry.Queue, bool)
+	// registry.ErrNotFound: there is none; registry.ErrUnavailable: not known.
+	FindQueue(ctx context.Context, account, region, name string) (*registry.Queue, error)
 	QueueByARN(arn string) (*registry.Queue, bool)
 	// Queues lists up to limit queues in the order of their names, beginning
 	// behind the name after; more says whether others follow.

@@ -164,7 +164,7 @@ func failure(c *protocol.Call, err error) error {
 	case errors.Is(err, partition.ErrNotInFlight):
 		return errNotInFlight
 	case errors.Is(err, registry.ErrUnavailable), errors.Is(err, registry.ErrConflict), errors.Is(err, registry.ErrFull):
-		return protocol.Unavailable("The queue's definition could not be stored. Please try again.")
+		return protocol.Unavailable("The queue's definition cannot be read or stored for the moment. Please try again.")
 	case errors.Is(err, registry.ErrTooMany):
 		return overLimit("The server holds as many queues as it can.")
 	}

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -27,14 +28,23 @@ const (
 type definitions struct {
 	mu     sync.Mutex
 	queues map[string]*registry.Queue // by ARN
+
+	unavailable atomic.Bool // the store does not answer
 }
 
 func (d *definitions) Queue(account, region, name string) (*registry.Queue, bool) {
 	return d.QueueByARN("arn:aws:sqs:" + region + ":" + account + ":" + name)
 }
 
-func (d *definitions) FindQueue(account, region, name string) (*registry.Queue, bool) {
-	return d.Queue(account, region, name)
+func (d *definitions) FindQueue(_ context.Context, account, region, name string) (*registry.Queue, error) {
+	if d.unavailable.Load() {
+		return nil, registry.ErrUnavailable
+	}
+	q, ok := d.Queue(account, region, name)
+	if !ok {
+		return nil, registry.ErrNotFound
+	}
+	return q, nil
 }
 
 func (d *definitions) QueueByARN(arn string) (*registry.Queue, bool) {

@@ -85,7 +85,7 @@ var (
 // addPermission writes a statement into the queue's policy.
 // https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_AddPermission.html
 func (s *service) addPermission(ctx context.Context, c *protocol.Call, in *addPermissionInput) (*protocol.Empty, error) {
-	q, err := s.ownQueue(c, in.QueueUrl, "sqs:AddPermission")
+	q, err := s.ownQueue(ctx, c, in.QueueUrl, "sqs:AddPermission")
 	if err != nil {
 		return nil, err
 	}
@@ -161,7 +161,7 @@ func oneOrMany(list []string) any {
 // removePermission takes the statement of that label out of the queue's policy.
 // https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_RemovePermission.html
 func (s *service) removePermission(ctx context.Context, c *protocol.Call, in *removePermissionInput) (*protocol.Empty, error) {
-	q, err := s.ownQueue(c, in.QueueUrl, "sqs:RemovePermission")
+	q, err := s.ownQueue(ctx, c, in.QueueUrl, "sqs:RemovePermission")
 	if err != nil {
 		return nil, err
 	}

@@ -54,14 +54,14 @@ func (s *service) createQueue(ctx context.Context, c *protocol.Call, in *createQ
 
 // deleteQueue removes a queue with all that is in it. It can be made anew at once.
 func (s *service) deleteQueue(ctx context.Context, c *protocol.Call, in *queueInput) (*protocol.Empty, error) {
-	q, err := s.ownQueue(c, in.QueueUrl, "sqs:DeleteQueue")
+	q, err := s.ownQueue(ctx, c, in.QueueUrl, "sqs:DeleteQueue")
 	if err != nil {
 		return nil, err
 	}
 	return nil, failure(c, s.defs.DeleteQueue(ctx, q.Account, q.Region, q.Name))
 }
 
-func (s *service) getQueueURL(_ context.Context, c *protocol.Call, in *getQueueURLInput) (*queueURLOutput, error) {
+func (s *service) getQueueURL(ctx context.Context, c *protocol.Call, in *getQueueURLInput) (*queueURLOutput, error) {
 	if in.QueueName == "" {
 		return nil, protocol.InvalidParameterValue("Value for parameter QueueName is invalid. Reason: Must specify a queue name.")
 	}
@@ -69,9 +69,9 @@ func (s *service) getQueueURL(_ context.Context, c *protocol.Call, in *getQueueU
 	if account == "" {
 		account = c.Account
 	}
-	q, ok := s.defs.FindQueue(account, c.Region, in.QueueName)
-	if !ok {
-		return nil, noQueue(c)
+	q, err := s.defs.FindQueue(ctx, account, c.Region, in.QueueName)
+	if err != nil {
+		return nil, failure(c, err)
 	}
 	if err := s.allow(c, q, "sqs:GetQueueUrl"); err != nil {
 		return nil, err
@@ -98,8 +98,8 @@ func (s *service) listQueues(_ context.Context, c *protocol.Call, in *listQueues
 	return out, nil
 }
 
-func (s *service) listSources(_ context.Context, c *protocol.Call, in *listSourcesInput) (*listSourcesOutput, error) {
-	q, err := s.queue(c, in.QueueUrl, "sqs:ListDeadLetterSourceQueues")
+func (s *service) listSources(ctx context.Context, c *protocol.Call, in *listSourcesInput) (*listSourcesOutput, error) {
+	q, err := s.queue(ctx, c, in.QueueUrl, "sqs:ListDeadLetterSourceQueues")
 	if err != nil {
 		return nil, err
 	}
@@ -166,7 +166,7 @@ func decodeToken(token string) (name string, ok bool) {
 }
 
 func (s *service) getAttributes(ctx context.Context, c *protocol.Call, in *getAttributesInput) (*getAttributesOutput, error) {
-	q, err := s.queue(c, in.QueueUrl, "sqs:GetQueueAttributes")
+	q, err := s.queue(ctx, c, in.QueueUrl, "sqs:GetQueueAttributes")
 	if err != nil {
 		return nil, err
 	}
@@ -199,7 +199,7 @@ func (s *service) getAttributes(ctx context.Context, c *protocol.Call, in *getAt
 }
 
 func (s *service) setAttributes(ctx context.Context, c *protocol.Call, in *setAttributesInput) (*protocol.Empty, error) {
-	q, err := s.ownQueue(c, in.QueueUrl, "sqs:SetQueueAttributes")
+	q, err := s.ownQueue(ctx, c, in.QueueUrl, "sqs:SetQueueAttributes")
 	if err != nil {
 		return nil, err
 	}
@@ -213,7 +213,7 @@ func (s *service) setAttributes(ctx context.Context, c *protocol.Call, in *setAt
 }
 
 func (s *service) purgeQueue(ctx context.Context, c *protocol.Call, in *queueInput) (*protocol.Empty, error) {
-	q, err := s.queue(c, in.QueueUrl, "sqs:PurgeQueue")
+	q, err := s.queue(ctx, c, in.QueueUrl, "sqs:PurgeQueue")
 	if err != nil {
 		return nil, err
 	}

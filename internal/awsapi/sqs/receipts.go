@@ -13,7 +13,7 @@ import (
 // that a later receive has replaced is accepted and deletes nothing.
 // https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_DeleteMessage.html
 func (s *service) deleteMessage(ctx context.Context, c *protocol.Call, in *deleteMessageInput) (*protocol.Empty, error) {
-	q, err := s.queue(c, in.QueueUrl, "sqs:DeleteMessage")
+	q, err := s.queue(ctx, c, in.QueueUrl, "sqs:DeleteMessage")
 	if err != nil {
 		return nil, err
 	}
@@ -28,7 +28,7 @@ func (s *service) deleteMessage(ctx context.Context, c *protocol.Call, in *delet
 }
 
 func (s *service) deleteBatch(ctx context.Context, c *protocol.Call, in *deleteBatchInput) (*deleteBatchOutput, error) {
-	q, err := s.queue(c, in.QueueUrl, "sqs:DeleteMessage")
+	q, err := s.queue(ctx, c, in.QueueUrl, "sqs:DeleteMessage")
 	if err != nil {
 		return nil, err
 	}
@@ -69,7 +69,7 @@ func (s *service) deleteBatch(ctx context.Context, c *protocol.Call, in *deleteB
 // changeVisibility hides a message for another while, or shows it at once.
 // https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_ChangeMessageVisibility.html
 func (s *service) changeVisibility(ctx context.Context, c *protocol.Call, in *visibilityInput) (*protocol.Empty, error) {
-	q, err := s.queue(c, in.QueueUrl, "sqs:ChangeMessageVisibility")
+	q, err := s.queue(ctx, c, in.QueueUrl, "sqs:ChangeMessageVisibility")
 	if err != nil {
 		return nil, err
 	}
@@ -90,7 +90,7 @@ func (s *service) changeVisibility(ctx context.Context, c *protocol.Call, in *vi
 }
 
 func (s *service) changeVisibilityBatch(ctx context.Context, c *protocol.Call, in *visibilityBatchInput) (*visibilityBatchOutput, error) {
-	q, err := s.queue(c, in.QueueUrl, "sqs:ChangeMessageVisibility")
+	q, err := s.queue(ctx, c, in.QueueUrl, "sqs:ChangeMessageVisibility")
 	if err != nil {
 		return nil, err
 	}

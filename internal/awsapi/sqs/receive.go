@@ -15,7 +15,7 @@ import (
 // that goes away while it waits gets none.
 // https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_ReceiveMessage.html
 func (s *service) receiveMessage(ctx context.Context, c *protocol.Call, in *receiveInput) (*receiveOutput, error) {
-	q, err := s.queue(c, in.QueueUrl, "sqs:ReceiveMessage")
+	q, err := s.queue(ctx, c, in.QueueUrl, "sqs:ReceiveMessage")
 	if err != nil {
 		return nil, err
 	}

@@ -8,7 +8,7 @@ import (
 )
 
 func (s *service) sendMessage(ctx context.Context, c *protocol.Call, in *sendMessageInput) (*sendMessageOutput, error) {
-	q, err := s.queue(c, in.QueueUrl, "sqs:SendMessage")
+	q, err := s.queue(ctx, c, in.QueueUrl, "sqs:SendMessage")
 	if err != nil {
 		return nil, err
 	}
@@ -41,7 +41,7 @@ func (s *service) sendMessage(ctx context.Context, c *protocol.Call, in *sendMes
 // refuses them all, lest those behind it overtake it.
 // https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SendMessageBatch.html
 func (s *service) sendBatch(ctx context.Context, c *protocol.Call, in *sendBatchInput) (*sendBatchOutput, error) {
-	q, err := s.queue(c, in.QueueUrl, "sqs:SendMessage")
+	q, err := s.queue(ctx, c, in.QueueUrl, "sqs:SendMessage")
 	if err != nil {
 		return nil, err
 	}

@@ -264,6 +264,19 @@ func TestQueueLookup(t *testing.T) {
 
 func entry(id, body string) sendBatchEntry { return sendBatchEntry{Id: id, MessageBody: body} }
 
+// TestRegistryAway: while the store of the definitions does not answer, a queue
+// that memory does not know is not said to be missing.
+func TestRegistryAway(t *testing.T) {
+	t.Parallel()
+	e := newEnv(t)
+	url := e.make(t, "q")
+	e.defs.unavailable.Store(true)
+	_, err := e.sendMessage(t.Context(), as(account), &sendMessageInput{QueueUrl: url, MessageBody: "x"})
+	wantError(t, err, "ServiceUnavailable", "The queue's definition cannot be read …")
+	_, err = e.getQueueURL(t.Context(), as(account), &getQueueURLInput{QueueName: "q"})
+	wantError(t, err, "ServiceUnavailable", "The queue's definition cannot be read …")
+}
+
 func TestSendBatchRefusals(t *testing.T) {
 	t.Parallel()
 	const legacyID = "A batch entry id can only contain alphanumeric characters, hyphens and underscores. It can be at most 80 letters long."

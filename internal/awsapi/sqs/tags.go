@@ -44,7 +44,7 @@ func checkTags(queue string, has, add map[string]string) error {
 }
 
 func (s *service) tagQueue(ctx context.Context, c *protocol.Call, in *tagQueueInput) (*protocol.Empty, error) {
-	q, err := s.ownQueue(c, in.QueueUrl, "sqs:TagQueue")
+	q, err := s.ownQueue(ctx, c, in.QueueUrl, "sqs:TagQueue")
 	if err != nil {
 		return nil, err
 	}
@@ -65,7 +65,7 @@ func (s *service) tagQueue(ctx context.Context, c *protocol.Call, in *tagQueueIn
 }
 
 func (s *service) untagQueue(ctx context.Context, c *protocol.Call, in *untagQueueInput) (*protocol.Empty, error) {
-	q, err := s.ownQueue(c, in.QueueUrl, "sqs:UntagQueue")
+	q, err := s.ownQueue(ctx, c, in.QueueUrl, "sqs:UntagQueue")
 	if err != nil {
 		return nil, err
 	}
@@ -83,8 +83,8 @@ func (s *service) untagQueue(ctx context.Context, c *protocol.Call, in *untagQue
 	return nil, failure(c, err)
 }
 
-func (s *service) listTags(_ context.Context, c *protocol.Call, in *queueInput) (*listTagsOutput, error) {
-	q, err := s.ownQueue(c, in.QueueUrl, "sqs:ListQueueTags")
+func (s *service) listTags(ctx context.Context, c *protocol.Call, in *queueInput) (*listTagsOutput, error) {
+	q, err := s.ownQueue(ctx, c, in.QueueUrl, "sqs:ListQueueTags")
 	if err != nil {
 		return nil, err
 	}
