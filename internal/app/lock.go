@@ -2,14 +2,11 @@ package app
 
 import (
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"os"
 	"path/filepath"
 	"time"
-
-	"golang.org/x/sys/unix"
 )
 
 // lockName is the file in the data folder that a running server holds locked.
@@ -51,13 +48,8 @@ func lockDir(dir string, h Holder) (*dirLock, error) {
 	if err != nil {
 		return nil, fmt.Errorf("lock the data folder: %w", err)
 	}
-	for {
-		err = unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB)
-		if !errors.Is(err, unix.EINTR) {
-			break
-		}
-	}
-	if errors.Is(err, unix.EWOULDBLOCK) {
+	taken, err := lockFile(f)
+	if taken {
 		locked := &LockedError{Dir: dir}
 		if data, err := io.ReadAll(io.LimitReader(f, 4096)); err == nil {
 			_ = json.Unmarshal(data, &locked.Holder) // a torn file only costs the details

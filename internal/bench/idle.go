@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"sync"
 	"sync/atomic"
-	"syscall"
 	"time"
 )
 
@@ -173,20 +172,4 @@ func waitUntil(ctx context.Context, limit time.Duration, done func() bool) error
 		}
 	}
 	return nil
-}
-
-// needFiles raises the limit of open files as far as it may.
-func needFiles(n int) error {
-	var l syscall.Rlimit
-	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &l); err != nil {
-		return err
-	}
-	if l.Cur >= uint64(n) {
-		return nil
-	}
-	if l.Max < uint64(n) {
-		return fmt.Errorf("%d polls need %d open files, the limit is %d: raise it with ulimit -n", n-64, n, l.Max)
-	}
-	l.Cur = uint64(n)
-	return syscall.Setrlimit(syscall.RLIMIT_NOFILE, &l)
 }

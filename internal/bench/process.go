@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"os"
 	"strconv"
-	"syscall"
 	"time"
 )
 
@@ -34,15 +33,6 @@ func (p process) cpu() (time.Duration, error) {
 		return 0, fmt.Errorf("/proc/%d/stat has an unknown form", p.pid)
 	}
 	return time.Duration(user+system) * clockTick, nil
-}
-
-// ownCPU returns the user and system time of this process so far.
-func ownCPU() time.Duration {
-	var u syscall.Rusage
-	if syscall.Getrusage(syscall.RUSAGE_SELF, &u) != nil {
-		return 0
-	}
-	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }
 
 // resident returns the process's resident memory in bytes.
