@@ -3,7 +3,6 @@ package protocol
 import (
 	"context"
 	"net/http"
-	"reflect"
 	"time"
 
 	"github.com/waystation/waystation/internal/access"
@@ -14,8 +13,11 @@ type Protocol int
 
 // The protocols spoken.
 const (
-	JSON  Protocol = iota + 1 // AWS JSON 1.0 and 1.1
-	Query                     // form parameters in, XML out
+	JSON      Protocol = iota + 1 // AWS JSON 1.0 and 1.1
+	Query                         // form parameters in, XML out
+	RESTJSON                      // method, path, query and headers, JSON documents
+	CBOR                          // AWS JSON 1.1's routing with CBOR documents
+	RPCv2CBOR                     // Smithy RPC v2 with CBOR documents
 )
 
 // String names the protocol as botocore does.
@@ -25,6 +27,12 @@ func (p Protocol) String() string {
 		return "json"
 	case Query:
 		return "query"
+	case RESTJSON:
+		return "rest-json"
+	case CBOR:
+		return "cbor"
+	case RPCv2CBOR:
+		return "smithy-rpc-v2-cbor"
 	}
 	return "unknown"
 }
@@ -52,17 +60,24 @@ func (s Status) String() string {
 	return "unknown"
 }
 
-// API is one AWS API: how it is recognised on the wire and the table of its
-// operations, from which requests are routed and docs/compatibility.md is made.
+// API is one AWS API: how it is recognised on the wire, what it bounds, and the
+// table of its operations, from which requests are routed and
+// docs/compatibility.md is made.
 type API struct {
 	Name    string // service of the credential scope and of error types: "sqs"
 	Title   string // for documents: "Simple Queue Service"
 	Version string // Query version: "2012-11-05"
-	Target  string // prefix of X-Amz-Target: "AmazonSQS"; "" = speaks no JSON
-	JSON    string // JSON version: "1.0" or "1.1"
+
+	// The protocols that it speaks, one at least.
+	Target string // JSON: prefix of X-Amz-Target: "AmazonSQS"; "" = speaks no JSON
+	JSON   string // JSON version: "1.0" or "1.1"
 	// Namespace of XML answers: "http://queue.amazonaws.com/doc/2012-11-05/".
 	// "" = speaks no Query.
 	Namespace string
+	REST      bool   // REST-JSON: every operation has a Route
+	CBOR      bool   // documents in CBOR beside JSON, by the same X-Amz-Target
+	RPC       string // RPC v2 CBOR: the service's name in paths, "" = does not speak it
+
 	// QueryErrorHeader adds x-amzn-query-error to JSON errors (APIs that moved
 	// from Query to JSON and keep their old error codes).
 	QueryErrorHeader bool
@@ -70,68 +85,46 @@ type API struct {
 	// "/" stands for in Query requests that leave it out: "QueueUrl" for SQS. It
 	// is set to the whole URL without its query string.
 	PathMember string
+
+	// MaxBody bounds request bodies, in bytes, also of what comes out of a
+	// compressed one; 0 = Config.MaxBody. Operations may differ, see MaxBody.
+	MaxBody int64
+	Dialect Dialect
+	// ConditionKeys are the keys that policies may ask of its requests, beside
+	// those that access knows for all.
+	ConditionKeys []string
+	// Authorize, if set, is asked between decoding and the operation's handler;
+	// without it the handlers ask themselves.
+	Authorize func(ctx context.Context, c *Call, op *Operation, in any) error
+	// Sections are further parts of its page in docs/compatibility.md.
+	Sections []Section
+
 	Operations []Operation
 }
 
-// Operation is one row of an API's table. Make it with Op or Missing.
-type Operation struct {
+// Dialect is how an API words what the front itself refuses.
+type Dialect struct {
+	// Codes gives the API's own names (in JSON's spelling) for codes that the front
+	// makes: {"SerializationException": "ValidationException"}.
+	Codes map[string]string
+	// Overloaded is the error for "come back later"; nil = ServiceUnavailable, 503.
+	Overloaded *Error
+}
+
+// Section is a part of an API's page in docs/compatibility.md: a table of Rows
+// headed by Head, then Items as a list.
+type Section struct {
+	Title string
+	Head  [3]string // of the columns: "Attribute", "Status", "Notes"
+	Rows  []Row
+	Items []string
+}
+
+// Row is a row of such a table.
+type Row struct {
 	Name   string
 	Status Status
-	Note   string // what a reader of the compatibility table should know
-
-	anonymous bool
-	in, out   reflect.Type
-	call      func(ctx context.Context, c *Call, in any) (any, error)
-	newIn     func() any
-}
-
-// Option changes an Operation made by Op.
-type Option func(*Operation)
-
-// WithNote adds a remark for the compatibility table.
-func WithNote(note string) Option { return func(op *Operation) { op.Note = note } }
-
-// PartlyWorks marks the operation as incomplete; note says what is missing.
-func PartlyWorks(note string) Option {
-	return func(op *Operation) { op.Status, op.Note = Partly, note }
-}
-
-// AllowAnonymous lets unsigned requests reach the handler in keyed mode, with
-// Call.Principal.Anonymous set: the handler must ask access.Authorize with the
-// resource's policy. Without it such requests end in MissingAuthenticationToken.
-func AllowAnonymous() Option { return func(op *Operation) { op.anonymous = true } }
-
-// Empty is the input or output of operations that have none.
-type Empty struct{}
-
-// Op makes the row of an operation that h does. In and Out are plain structs, see
-// the package comment for their tags. h gets an In of its own, may keep its
-// strings, and returns *Error (wrapped or not) for errors that clients shall see;
-// anything else becomes InternalFailure. A nil Out is an empty answer.
-func Op[In, Out any](name string, h func(ctx context.Context, c *Call, in *In) (*Out, error), opts ...Option) Operation {
-	op := Operation{
-		Name:  name,
-		in:    reflect.TypeFor[In](),
-		out:   reflect.TypeFor[Out](),
-		newIn: func() any { return new(In) },
-		call: func(ctx context.Context, c *Call, in any) (any, error) {
-			out, err := h(ctx, c, in.(*In))
-			if err != nil || out == nil {
-				return nil, err
-			}
-			return out, nil
-		},
-	}
-	for _, o := range opts {
-		o(&op)
-	}
-	return op
-}
-
-// Missing makes the row of an operation that is known but not done. Calling it
-// ends in an error that says so.
-func Missing(name, note string) Operation {
-	return Operation{Name: name, Status: NotYet, Note: note}
+	Note   string
 }
 
 // Call is what a handler may want to know of a request besides its input. It must
@@ -150,4 +143,7 @@ type Call struct {
 	Protocol  Protocol
 	Header    http.Header // read only
 	Received  time.Time   // when the request was read, by Config.Now
+	// Body is the request's body, of operations with StreamBody only: read it
+	// to its end, whose error says whether it was the one that was signed.
+	Body Body
 }

@@ -42,7 +42,7 @@ func BenchmarkDecode(b *testing.B) {
 			b.SetBytes(int64(len(body)))
 			for b.Loop() {
 				in := new(sendIn)
-				if err := decodeJSON(body, p, reflect.ValueOf(in).Elem()); err != nil {
+				if err := decodeJSON(body, p, reflect.ValueOf(in).Elem(), nil); err != nil {
 					b.Fatal(err)
 				}
 			}

@@ -12,6 +12,10 @@ import (
 // a batch of ten messages with ten attributes each, has about 350.
 const maxParameters = 4096
 
+// parameterCost is the memory of a parameter and of what is decoded from it, in
+// bytes, at most: an element of a list of structs.
+const parameterCost = 256
+
 // parameter is one decoded NAME=VALUE of a query string or form.
 type parameter struct{ name, value string }
 
@@ -24,16 +28,17 @@ func malformedQuery(msg string) *Error {
 	return &Error{Code: "MalformedQueryString", Message: msg}
 }
 
-// parseForm reads the query string and the body of a Query request.
-func parseForm(query string, body []byte) (form, *Error) {
+// parseForm reads the query string and the body of a Query request. Of each
+// parameter it takes from m what a value of an input can need.
+func parseForm(query string, body []byte, m *meter) (form, *Error) {
 	var f form
 	if query != "" {
 		var err *Error
-		if f, err = f.add([]byte(query)); err != nil {
+		if f, err = f.add([]byte(query), m); err != nil {
 			return nil, err
 		}
 	}
-	f, err := f.add(body)
+	f, err := f.add(body, m)
 	if err != nil {
 		return nil, err
 	}
@@ -41,7 +46,7 @@ func parseForm(query string, body []byte) (form, *Error) {
 	return f, nil
 }
 
-func (f form) add(raw []byte) (form, *Error) {
+func (f form) add(raw []byte, m *meter) (form, *Error) {
 	for len(raw) > 0 {
 		var pair []byte
 		pair, raw, _ = bytes.Cut(raw, []byte{'&'})
@@ -50,6 +55,9 @@ func (f form) add(raw []byte) (form, *Error) {
 		}
 		if len(f) == maxParameters {
 			return nil, malformedQuery("The request has more than 4096 parameters.")
+		}
+		if err := m.take(parameterCost); err != nil {
+			return nil, err
 		}
 		k, v, _ := bytes.Cut(pair, []byte{'='})
 		name, ok1 := formText(k)

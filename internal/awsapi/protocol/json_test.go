@@ -82,7 +82,7 @@ func TestDecodeJSON(t *testing.T) {
 		t.Run(tt.in, func(t *testing.T) {
 			t.Parallel()
 			var got everything
-			if err := decodeJSON([]byte(tt.in), p, reflect.ValueOf(&got).Elem()); err != nil {
+			if err := decodeJSON([]byte(tt.in), p, reflect.ValueOf(&got).Elem(), nil); err != nil {
 				t.Fatal(err)
 			}
 			if !reflect.DeepEqual(got, tt.want) {
@@ -149,7 +149,7 @@ func TestDecodeJSONRefuses(t *testing.T) {
 	} {
 		t.Run(tt.in[:min(len(tt.in), 40)], func(t *testing.T) {
 			t.Parallel()
-			err := decodeJSON([]byte(tt.in), p, reflect.New(p.typ).Elem())
+			err := decodeJSON([]byte(tt.in), p, reflect.New(p.typ).Elem(), nil)
 			if err == nil || err.Code != "SerializationException" || !strings.Contains(err.Message, tt.want) {
 				t.Errorf("got %v, want …%s…", err, tt.want)
 			}
@@ -165,7 +165,7 @@ func TestTimesAndFloats(t *testing.T) {
 	}
 	p := planOf[times](t)
 	var got times
-	if err := decodeJSON([]byte(`{"At":1772366400.25,"F":-0.5}`), p, reflect.ValueOf(&got).Elem()); err != nil {
+	if err := decodeJSON([]byte(`{"At":1772366400.25,"F":-0.5}`), p, reflect.ValueOf(&got).Elem(), nil); err != nil {
 		t.Fatal(err)
 	}
 	if want := time.UnixMilli(1772366400250); !got.At.Equal(want) {
@@ -174,7 +174,7 @@ func TestTimesAndFloats(t *testing.T) {
 	if s := string(appendJSON(nil, p, reflect.ValueOf(got))); s != `{"At":1772366400.250,"F":-0.5}` {
 		t.Error(s)
 	}
-	if err := decodeJSON([]byte(`{"At":1e300}`), p, reflect.ValueOf(&got).Elem()); err == nil {
+	if err := decodeJSON([]byte(`{"At":1e300}`), p, reflect.ValueOf(&got).Elem(), nil); err == nil {
 		t.Error("a time out of range was accepted")
 	}
 	if s := string(appendJSON(nil, p, reflect.ValueOf(times{F: math.NaN()}))); s != `{"F":null}` {
@@ -350,7 +350,7 @@ func TestDecodeJSONProperty(t *testing.T) {
 // compareJSON decodes data with encoding/json too, and compares.
 func compareJSON(t interface{ Fatalf(string, ...any) }, p *plan, data []byte) {
 	var got, want everything
-	gotErr := decodeJSON(bytes.Clone(data), p, reflect.ValueOf(&got).Elem())
+	gotErr := decodeJSON(bytes.Clone(data), p, reflect.ValueOf(&got).Elem(), nil)
 	if gotErr != nil && strings.Contains(gotErr.Message, "nested too deeply") || len(bytes.TrimSpace(data)) == 0 ||
 		string(bytes.TrimSpace(data)) == "null" {
 		return
@@ -378,7 +378,7 @@ func compareJSON(t interface{ Fatalf(string, ...any) }, p *plan, data []byte) {
 	// What we write, encoding/json reads back.
 	var back everything
 	text := appendJSON(nil, p, reflect.ValueOf(got))
-	if err := decodeJSON(text, p, reflect.ValueOf(&back).Elem()); err != nil {
+	if err := decodeJSON(text, p, reflect.ValueOf(&back).Elem(), nil); err != nil {
 		t.Fatalf("own output %s refused: %v", text, err)
 	}
 	if !json.Valid(text) {

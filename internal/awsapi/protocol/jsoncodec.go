@@ -12,7 +12,7 @@ type jsonCodec struct{}
 
 func (jsonCodec) protocol() Protocol { return JSON }
 
-func (jsonCodec) claims(r *http.Request) bool {
+func (jsonCodec) claims(_ *table, r *http.Request) bool {
 	if len(r.Header["X-Amz-Target"]) > 0 {
 		return true
 	}
@@ -20,11 +20,15 @@ func (jsonCodec) claims(r *http.Request) bool {
 	return len(ct) > 0 && strings.HasPrefix(ct[0], "application/x-amz-json-1.")
 }
 
-func (jsonCodec) contentType(s *service) string {
+func jsonType(s *service) string {
 	if s != nil && s.JSON == "1.1" {
 		return "application/x-amz-json-1.1"
 	}
 	return "application/x-amz-json-1.0"
+}
+
+func (c jsonCodec) routeBody(t *table, req *request) (*service, *operation, *Error) {
+	return c.route(t, req)
 }
 
 func (jsonCodec) route(t *table, req *request) (*service, *operation, *Error) {
@@ -55,14 +59,16 @@ func unknownOperation(msg string) *Error {
 }
 
 func (jsonCodec) decode(req *request, op *operation, in reflect.Value) *Error {
-	return decodeJSON(req.body, op.input, in)
+	return decodeJSON(req.body, op.input, in, &req.meter)
 }
 
-func (jsonCodec) encode(b []byte, _ *service, op *operation, out reflect.Value, _ string) []byte {
+func (jsonCodec) encode(a *answer, _ *request, op *operation, out reflect.Value) {
+	a.contentType = jsonType(op.service)
 	if !out.IsValid() {
-		return append(b, "{}"...)
+		a.body = append(a.body, "{}"...)
+		return
 	}
-	return appendJSON(b, op.output, out)
+	a.body = appendJSON(a.body, op.output, out)
 }
 
 // common are the errors that all services share; AWS gives them a namespace of
@@ -76,7 +82,8 @@ var common = map[string]bool{
 	"MethodNotAllowed": true, "UnsupportedMediaTypeException": true,
 }
 
-func (c jsonCodec) encodeError(b []byte, h http.Header, s *service, e *Error, _ string) []byte {
+func (jsonCodec) encodeError(a *answer, _ *request, s *service, e *Error) {
+	a.contentType = jsonType(s)
 	prefix := "com.amazon.coral.service#"
 	if s != nil && !common[e.Code] {
 		prefix = s.errorType
@@ -86,13 +93,13 @@ func (c jsonCodec) encodeError(b []byte, h http.Header, s *service, e *Error, _ 
 		if e.Receiver {
 			fault = ";Receiver"
 		}
-		h["X-Amzn-Query-Error"] = []string{headerText(e.queryCode()) + fault}
+		a.header["X-Amzn-Query-Error"] = []string{headerText(e.queryCode()) + fault}
 	}
-	b = append(b, `{"__type":`...)
-	b = appendJSONString(b, prefix+e.Code)
-	b = append(b, `,"message":`...)
-	b = appendJSONString(b, e.Message)
-	return append(b, '}')
+	a.body = append(a.body, `{"__type":`...)
+	a.body = appendJSONString(a.body, prefix+e.Code)
+	a.body = append(a.body, `,"message":`...)
+	a.body = appendJSONString(a.body, e.Message)
+	a.body = append(a.body, '}')
 }
 
 // headerText keeps what could break a header out of it.

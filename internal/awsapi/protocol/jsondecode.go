@@ -11,9 +11,9 @@ import (
 // decodeJSON fills a struct from a JSON object. Members that the struct does not
 // have are checked for syntax and ignored, null counts as absent, and of repeated
 // members the last counts. Strings and bytes are copies: body may be reused. An
-// empty body is an empty object.
-func decodeJSON(body []byte, p *plan, into reflect.Value) *Error {
-	s := scanner{data: body}
+// empty body is an empty object. What is made is taken from m.
+func decodeJSON(body []byte, p *plan, into reflect.Value, m *meter) *Error {
+	s := scanner{data: body, meter: m}
 	if s.next() == 0 && s.pos == len(body) {
 		return nil
 	}
@@ -41,6 +41,9 @@ func (s *scanner) decode(p *plan, v reflect.Value, name string) *Error {
 	}
 	switch p.kind {
 	case kindPointer:
+		if err := s.meter.take(p.elem.typ.Size()); err != nil {
+			return err
+		}
 		e := reflect.New(p.elem.typ)
 		if err := s.decode(p.elem, e.Elem(), name); err != nil {
 			return err
@@ -123,6 +126,9 @@ func (s *scanner) decodeMap(p *plan, v reflect.Value, name string) *Error {
 		if err != nil {
 			return err
 		}
+		if err := s.meter.take(p.typ.Key().Size() + p.elem.typ.Size()); err != nil {
+			return err
+		}
 		elem.SetZero()
 		if err := s.decode(p.elem, elem, name); err != nil {
 			return err
@@ -138,6 +144,9 @@ func (s *scanner) decodeList(p *plan, v reflect.Value, name string) *Error {
 	// A fresh slice: of a repeated member the last counts, whole.
 	v.Set(reflect.MakeSlice(p.typ, 0, 0))
 	return s.array(func() *Error {
+		if err := s.meter.take(p.elem.typ.Size()); err != nil {
+			return err
+		}
 		n := v.Len()
 		if n == v.Cap() {
 			v.Grow(1)

@@ -21,6 +21,7 @@ type scanner struct {
 	data  []byte
 	pos   int
 	depth int
+	meter *meter // of what is made of it
 }
 
 const errSyntax = "The request body is not valid JSON."

@@ -73,7 +73,7 @@ func TestDecodeForm(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			f, err := parseForm("", []byte(tt.in))
+			f, err := parseForm("", []byte(tt.in), nil)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -111,7 +111,7 @@ func TestDecodeFormRefuses(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			f, err := parseForm("", []byte(tt.in))
+			f, err := parseForm("", []byte(tt.in), nil)
 			if err == nil {
 				err = decodeForm(f, 0, 0, p, reflect.New(p.typ).Elem())
 			}
@@ -125,7 +125,7 @@ func TestDecodeFormRefuses(t *testing.T) {
 func TestDeepForm(t *testing.T) {
 	t.Parallel()
 	p := planOf[inner](t)
-	f, err := parseForm("", []byte(strings.Repeat("Again.", 5000)+"name=x"))
+	f, err := parseForm("", []byte(strings.Repeat("Again.", 5000)+"name=x"), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -221,7 +221,7 @@ func FuzzDecodeForm(f *testing.F) {
 	f.Add("a..b=1&.=&=&%2e=%2E&Members.member.1=&Plain.entry.1.key=k&Sub.Id=%C3%A4")
 	p := planOf[queryIn](f)
 	f.Fuzz(func(t *testing.T, body string) {
-		params, err := parseForm("", []byte(body))
+		params, err := parseForm("", []byte(body), nil)
 		want, wantErr := url.ParseQuery(body)
 		if err != nil {
 			return

@@ -12,25 +12,34 @@ type queryCodec struct{}
 
 func (queryCodec) protocol() Protocol { return Query }
 
-func (queryCodec) claims(*http.Request) bool { return true }
+func (queryCodec) claims(*table, *http.Request) bool { return true }
 
-func (queryCodec) contentType(*service) string { return "text/xml" }
+// xmlType is the media type of all answers.
+const xmlType = "text/xml"
 
-func (queryCodec) route(t *table, req *request) (*service, *operation, *Error) {
+// route can tell only of requests by GET: those by POST name their action in the
+// body.
+func (c queryCodec) route(t *table, req *request) (*service, *operation, *Error) {
 	r := req.http
 	if r.Method != http.MethodPost && r.Method != http.MethodGet {
 		return nil, nil, methodNotAllowed(r.Method, "GET, POST")
 	}
-	body := req.body
-	if ct := r.Header["Content-Type"]; len(ct) > 0 && len(body) > 0 {
+	if ct := r.Header["Content-Type"]; len(ct) > 0 && r.ContentLength != 0 {
 		media, _, _ := strings.Cut(ct[0], ";")
 		if media = strings.TrimSpace(media); media != "" && !strings.EqualFold(media, "application/x-www-form-urlencoded") {
 			return nil, nil, &Error{Code: "UnsupportedMediaTypeException", QueryCode: "UnsupportedMediaType", Status: 415,
 				Message: "Send application/x-www-form-urlencoded, or application/x-amz-json with an X-Amz-Target header."}
 		}
 	}
+	if r.ContentLength != 0 {
+		return nil, nil, nil
+	}
+	return c.routeBody(t, req)
+}
+
+func (queryCodec) routeBody(t *table, req *request) (*service, *operation, *Error) {
 	var err *Error
-	if req.form, err = parseForm(r.URL.RawQuery, body); err != nil {
+	if req.form, err = parseForm(req.http.URL.RawQuery, req.body, &req.meter); err != nil {
 		return nil, nil, err
 	}
 	action := req.form.get("Action")
@@ -48,7 +57,7 @@ func (queryCodec) route(t *table, req *request) (*service, *operation, *Error) {
 // byAction finds the API by the service that the signature names, else by the
 // operation, of several APIs that have it the one of the right version.
 func (t *table) byAction(req *request, action string) (*service, *operation) {
-	if s := t.byName[scopeService(req)]; s != nil && s.Namespace != "" {
+	if s := t.byName[scopeService(req.http)]; s != nil && s.Namespace != "" {
 		return s, s.operations[action]
 	}
 	var found *operation
@@ -74,13 +83,19 @@ func (t *table) byAction(req *request, action string) (*service, *operation) {
 
 // scopeService reads the service from the credential scope, "" if there is none.
 // It only chooses the API; access checks it.
-func scopeService(req *request) string {
+func scopeService(r *http.Request) string {
 	var credential string
-	if h := req.http.Header["Authorization"]; len(h) > 0 {
+	if h := r.Header["Authorization"]; len(h) > 0 {
 		_, rest, _ := strings.Cut(h[0], "Credential=")
 		credential, _, _ = strings.Cut(rest, ",")
 	} else {
-		credential = req.form.get("X-Amz-Credential")
+		for rest := r.URL.RawQuery; rest != "" && credential == ""; {
+			var pair string
+			pair, rest, _ = strings.Cut(rest, "&")
+			if v, ok := strings.CutPrefix(pair, "X-Amz-Credential="); ok {
+				credential, _ = formText([]byte(v))
+			}
+		}
 	}
 	for range 3 {
 		_, credential, _ = strings.Cut(credential, "/")
@@ -107,12 +122,13 @@ func (queryCodec) decode(req *request, op *operation, in reflect.Value) *Error {
 
 const xmlHead = `<?xml version="1.0"?>`
 
-func (queryCodec) encode(b []byte, s *service, op *operation, out reflect.Value, requestID string) []byte {
-	b = append(b, xmlHead...)
+func (queryCodec) encode(a *answer, req *request, op *operation, out reflect.Value) {
+	a.contentType = xmlType
+	b := append(a.body, xmlHead...)
 	b = append(b, '<')
 	b = append(b, op.Name...)
 	b = append(b, `Response xmlns="`...)
-	b = appendXMLText(b, s.Namespace)
+	b = appendXMLText(b, op.service.Namespace)
 	b = append(b, `">`...)
 	if len(op.output.fields) > 0 {
 		b = append(b, '<')
@@ -126,13 +142,14 @@ func (queryCodec) encode(b []byte, s *service, op *operation, out reflect.Value,
 		b = append(b, "Result>"...)
 	}
 	b = append(b, "<ResponseMetadata><RequestId>"...)
-	b = appendXMLText(b, requestID)
+	b = appendXMLText(b, req.call.RequestID)
 	b = append(b, "</RequestId></ResponseMetadata></"...)
 	b = append(b, op.Name...)
-	return append(b, "Response>"...)
+	a.body = append(b, "Response>"...)
 }
 
-func (queryCodec) encodeError(b []byte, _ http.Header, s *service, e *Error, requestID string) []byte {
+func (queryCodec) encodeError(a *answer, req *request, s *service, e *Error) {
+	a.contentType = xmlType
 	namespace := "http://webservices.amazon.com/AWSFault/2005-15-09"
 	if s != nil && s.Namespace != "" {
 		namespace = s.Namespace
@@ -141,7 +158,7 @@ func (queryCodec) encodeError(b []byte, _ http.Header, s *service, e *Error, req
 	if e.Receiver {
 		fault = "Receiver"
 	}
-	b = append(b, xmlHead...)
+	b := append(a.body, xmlHead...)
 	b = append(b, `<ErrorResponse xmlns="`...)
 	b = appendXMLText(b, namespace)
 	b = append(b, `"><Error><Type>`...)
@@ -151,6 +168,6 @@ func (queryCodec) encodeError(b []byte, _ http.Header, s *service, e *Error, req
 	b = append(b, "</Code><Message>"...)
 	b = appendXMLText(b, e.Message)
 	b = append(b, "</Message><Detail/></Error><RequestId>"...)
-	b = appendXMLText(b, requestID)
-	return append(b, "</RequestId></ErrorResponse>"...)
+	b = appendXMLText(b, req.call.RequestID)
+	a.body = append(b, "</RequestId></ErrorResponse>"...)
 }

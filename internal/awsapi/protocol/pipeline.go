@@ -1,0 +1,220 @@
+package protocol
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"reflect"
+	"time"
+
+	"github.com/waystation/waystation/internal/access"
+)
+
+// way is the way of every request, step by step; the first error ends it. Nothing
+// is read for a caller of whom the header does not already tell that he may be
+// heard, nothing is made of a body that was not admitted, and nothing of what it
+// says is acted on before it is known to be the one that was signed.
+var way = [...]func(*Handler, *exchange) *Error{
+	(*Handler).route,        // which API and operation, from request line and header
+	(*Handler).authenticate, // who calls, from the header
+	(*Handler).admit,        // as far as the caller's share goes
+	(*Handler).read,         // the body, within the operation's bounds
+	(*Handler).routeBody,    // which operation, if only the body tells
+	(*Handler).confirm,      // that the body is the one that was signed
+	(*Handler).decode,       // the input, within bounds of its own
+	(*Handler).authorize,    // whether the caller may, for APIs that leave it to us
+	(*Handler).invoke,       // the operation
+	(*Handler).encode,       // its answer, or how a streaming one begins
+}
+
+// exchange is one request and how it ends.
+type exchange struct {
+	request
+	w       http.ResponseWriter
+	buf     *[]byte // holds the body, then the answer
+	codec   codec
+	service *service
+	op      *operation
+	claim   access.Claim
+	in      any
+	out     reflect.Value
+	events  events // of a streaming answer
+	answer  answer
+	err     *Error
+	size    int // of the request's body
+	started time.Time
+}
+
+// serve takes a request up to the answer, which it leaves in x, or an error. It does
+// not panic, but for http.ErrAbortHandler.
+func (h *Handler) serve(x *exchange) {
+	defer func() {
+		if p := recover(); p != nil {
+			x.err = h.panicked(x, p)
+		}
+	}()
+	for _, step := range way {
+		if x.err = step(h, x); x.err != nil {
+			return
+		}
+	}
+}
+
+// route finds the protocol, and API and operation if request line and header tell.
+func (h *Handler) route(x *exchange) (err *Error) {
+	for _, c := range h.table.codecs {
+		if x.codec = c; c.claims(h.table, x.http) {
+			break
+		}
+	}
+	x.service, x.op, err = x.codec.route(h.table, &x.request)
+	if err == nil && x.op != nil {
+		err = h.found(x)
+	}
+	return err
+}
+
+// found checks what can be checked once the operation is known.
+func (h *Handler) found(x *exchange) *Error {
+	x.meter.max = x.op.MaxValues
+	if x.op.TimeLimit > 0 {
+		h.limitTime(x)
+	}
+	return nil
+}
+
+// limitTime sets the operation's own time limit in place of the server's.
+func (h *Handler) limitTime(x *exchange) {
+	end := x.started.Add(x.op.TimeLimit)
+	c := http.NewResponseController(x.w)
+	// Without a connection (in tests) there is nothing to set.
+	_ = c.SetReadDeadline(end)
+	_ = c.SetWriteDeadline(end)
+}
+
+// authenticate checks what the header says about the caller.
+func (h *Handler) authenticate(x *exchange) *Error {
+	var err error
+	x.claim, err = h.cfg.Access.Identify(x.http)
+	if errors.Is(err, access.ErrMissingToken) && (x.op == nil || x.op.anonymous) {
+		err = nil
+	}
+	if err == nil && x.op != nil {
+		err = h.checkScope(x)
+	}
+	if err != nil {
+		return h.clientError(x, err)
+	}
+	return nil
+}
+
+// checkScope refuses a signature that was made for another service.
+func (h *Handler) checkScope(x *exchange) error {
+	if h.cfg.Access.Open() || x.claim.Principal.Anonymous {
+		return nil
+	}
+	return x.claim.Scope.CheckService(x.service.Name)
+}
+
+// admit waits until the request's body has room.
+func (h *Handler) admit(*exchange) *Error { return nil }
+
+// read reads the body, unless the operation takes it as it comes.
+func (h *Handler) read(x *exchange) (err *Error) {
+	if x.op != nil && x.op.streamBody {
+		return nil
+	}
+	x.body, err = readBody(x.http, (*x.buf)[:0], h.table.maxBody(x.op, h.cfg.MaxBody))
+	*x.buf, x.size = x.body, len(x.body)
+	return err
+}
+
+// routeBody finds the operation if only the body tells.
+func (h *Handler) routeBody(x *exchange) (err *Error) {
+	if x.op != nil {
+		return nil
+	}
+	if x.service, x.op, err = x.codec.routeBody(h.table, &x.request); err != nil {
+		return err
+	}
+	if int64(x.size) > h.table.maxBody(x.op, h.cfg.MaxBody) {
+		return tooLarge()
+	}
+	if x.claim.Principal.Anonymous && !x.op.anonymous {
+		return fromAccess(access.ErrMissingToken)
+	}
+	if err := h.checkScope(x); err != nil {
+		return h.clientError(x, err)
+	}
+	return h.found(x)
+}
+
+// confirm checks that the body is the one that was signed, and fills in the Call.
+func (h *Handler) confirm(x *exchange) *Error {
+	if err := h.cfg.Access.Confirm(&x.claim, x.http, x.body); err != nil {
+		return h.clientError(x, err)
+	}
+	h.describe(x)
+	if x.op.Status == NotYet {
+		return notImplemented(x.service, x.op)
+	}
+	return nil
+}
+
+// decode makes the operation's input.
+func (h *Handler) decode(x *exchange) *Error {
+	x.in = x.op.newIn()
+	return x.codec.decode(&x.request, x.op, reflect.ValueOf(x.in).Elem())
+}
+
+// authorize asks the API whether the caller may.
+func (h *Handler) authorize(x *exchange) *Error {
+	if x.service.Authorize == nil {
+		return nil
+	}
+	if err := x.service.Authorize(x.http.Context(), &x.call, x.op.Operation, x.in); err != nil {
+		return h.clientError(x, err)
+	}
+	return nil
+}
+
+// invoke calls the operation.
+func (h *Handler) invoke(x *exchange) *Error {
+	ctx := x.http.Context()
+	if x.op.TimeLimit > 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithDeadline(ctx, x.started.Add(x.op.TimeLimit))
+		defer cancel()
+	}
+	var out any
+	var err error
+	if x.op.stream != nil {
+		out, x.events, err = x.op.stream(ctx, &x.call, x.in)
+	} else {
+		out, err = x.op.call(ctx, &x.call, x.in)
+	}
+	if err != nil {
+		return h.clientError(x, err)
+	}
+	if out != nil {
+		x.out = reflect.ValueOf(out).Elem()
+	}
+	return nil
+}
+
+// encode makes the answer. The body has been decoded into copies: its buffer can
+// hold the answer.
+func (h *Handler) encode(x *exchange) *Error {
+	x.answer.header, x.answer.body = x.w.Header(), (*x.buf)[:0]
+	if x.events == nil {
+		x.codec.encode(&x.answer, &x.request, x.op, x.out)
+		return nil
+	}
+	c, ok := x.codec.(eventCodec)
+	if !ok {
+		return &Error{Code: "UnsupportedMediaTypeException", Status: 415,
+			Message: "The operation " + x.op.Name + " answers with a stream of events, which this protocol does not have."}
+	}
+	c.beginEvents(&x.answer, &x.request, x.op, x.out)
+	return nil
+}
