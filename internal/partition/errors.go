@@ -18,10 +18,10 @@ var (
 	// ErrReceiptInvalid: not a receipt handle of this queue.
 	ErrReceiptInvalid = errors.New("the receipt handle is not one of this queue")
 	// ErrReceiptExpired: the receipt is genuine but no longer good: the message is
-	// gone or was received again (changes of visibility), or its visibility
-	// timeout is over (deletes from a FIFO queue).
+	// gone (changes of visibility), or, on a FIFO queue, it was received again or
+	// its visibility timeout is over (deletes).
 	ErrReceiptExpired = errors.New("the receipt handle has expired")
-	// ErrNotInFlight: the message is not in flight, or not with this receipt.
+	// ErrNotInFlight: the message of a FIFO queue is not in flight.
 	ErrNotInFlight = errors.New("the message is not in flight")
 	// ErrVisibilityTotal: the message would be hidden more than 12 hours from its receive.
 	ErrVisibilityTotal = errors.New("the total visibility timeout of a message is at most 12 hours from its receive")

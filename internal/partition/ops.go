@@ -469,7 +469,9 @@ func (o *owner) remove(_ context.Context, id uint64, receipts []string) ([]error
 // maxVisibility is how long a message can be hidden in all, from its receive.
 const maxVisibility = 12 * 60 * 60 * 1000
 
-// changeVisibility hides messages for another time; one outcome for each.
+// changeVisibility hides messages for another time; one outcome for each. On a
+// standard queue a receipt that is no longer good is accepted and changes nothing,
+// as with Amazon SQS.
 func (o *owner) changeVisibility(_ context.Context, id uint64, changes []VisibilityChange) ([]error, error) {
 	out := make([]error, len(changes))
 	err := o.change(id, func(qs *queueState, now queue.Time) error {
@@ -480,20 +482,24 @@ func (o *owner) changeVisibility(_ context.Context, id uint64, changes []Visibil
 				continue
 			}
 			until := now + queue.Time(c.Timeout)*1000
-			if m, ok := qs.m.Get(key); ok && m.Receives == receives && until > m.LastReceived+maxVisibility {
+			if m, ok := qs.m.Get(key); ok && m.Receives == receives && m.InFlight && until > m.LastReceived+maxVisibility {
 				out[i] = ErrVisibilityTotal
 				continue
 			}
 			_, err = qs.m.ChangeVisibility(now, key, receives, until)
 			switch {
+			case err == nil:
+				o.facts.visibility(qs.ref, key, until)
+			case errors.Is(err, queue.ErrNotFound):
+				out[i] = ErrReceiptExpired
+			case !qs.def.FIFO:
+				// Too late: the message is visible again, or another receive has
+				// it. A heartbeat that comes late is no error, and changes nothing.
 			case errors.Is(err, queue.ErrNotInFlight):
 				out[i] = ErrNotInFlight
-				continue
-			case err != nil: // gone, or received again since
+			default: // received again since
 				out[i] = ErrReceiptExpired
-				continue
 			}
-			o.facts.visibility(qs.ref, key, until)
 		}
 		return nil
 	})

@@ -203,10 +203,9 @@ func (o *owner) newState(r ref, cfg queue.Config) *queueState {
 
 func (o *owner) machineConfig(def *registry.Queue) queue.Config {
 	cfg := queue.Config{
-		FIFO:          def.FIFO,
-		Retention:     int64(def.RetentionSeconds) * 1000,
-		MaxInFlight:   o.svc.cfg.MaxInFlight,
-		DedupPerGroup: def.DedupScope == "messageGroup",
+		FIFO:        def.FIFO,
+		Retention:   int64(def.RetentionSeconds) * 1000,
+		MaxInFlight: o.svc.cfg.MaxInFlight,
 	}
 	if def.Redrive != nil {
 		if _, ok := o.svc.cfg.Registry.QueueByARN(def.Redrive.TargetARN); ok {

@@ -470,19 +470,42 @@ func TestReceipts(t *testing.T) {
 	}
 	n.delete(q, first) // an old one: no error, no effect
 	n.wantCounts(q, 0, 1, 0)
-	errs, err = n.svc.ChangeVisibility(t.Context(), q, []VisibilityChange{{first, 10}, {second, 43201}, {second, 0}, {second, 5}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	want := []error{ErrReceiptExpired, ErrVisibilityTotal, nil, ErrNotInFlight}
-	for i := range want {
-		if !errors.Is(errs[i], want[i]) {
-			t.Errorf("change %d: %v, want %v", i, errs[i], want[i])
-		}
-	}
+	// An old one, and one whose time is over, change nothing and are no error.
+	n.change(q, []VisibilityChange{{first, 10}, {second, 43201}, {first, 0}}, nil, ErrVisibilityTotal, nil)
+	n.wantCounts(q, 0, 1, 0)
+	n.change(q, []VisibilityChange{{second, 0}, {second, 5}, {second, 43201}}, nil, nil, nil)
 	n.wantCounts(q, 1, 0, 0)
 	n.delete(q, second)
 	n.wantCounts(q, 0, 0, 0)
+	n.change(q, []VisibilityChange{{second, 5}}, ErrReceiptExpired)
+}
+
+func TestReceiptsOfFIFO(t *testing.T) {
+	t.Parallel()
+	n := startNode(t, jet.Config{Dir: t.TempDir()}, nil)
+	q := n.queue("q.fifo", fifo)
+	m := message("x")
+	m.GroupID, m.DedupID = "g", "x"
+	n.send(q, m)
+	first := n.receive(q, ReceiveOptions{Max: 1, Visibility: 0})[0].Receipt
+	second := n.receive(q, one)[0].Receipt
+	n.change(q, []VisibilityChange{{first, 10}, {second, 43201}, {second, 0}, {second, 5}},
+		ErrReceiptExpired, ErrVisibilityTotal, nil, ErrNotInFlight)
+	n.wantCounts(q, 1, 0, 0)
+}
+
+// change changes visibilities and checks the outcome of each.
+func (n *node) change(q *registry.Queue, changes []VisibilityChange, want ...error) {
+	n.t.Helper()
+	errs, err := n.svc.ChangeVisibility(n.t.Context(), q, changes)
+	if err != nil {
+		n.t.Fatal(err)
+	}
+	for i := range want {
+		if !errors.Is(errs[i], want[i]) {
+			n.t.Errorf("change %d: %v, want %v", i, errs[i], want[i])
+		}
+	}
 }
 
 func TestMoveTask(t *testing.T) {

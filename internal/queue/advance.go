@@ -47,20 +47,12 @@ func (m *Machine) wake(now Time, c *Changes) {
 		if e.visibleAt > now {
 			return
 		}
-		switch {
-		case e.state == inFlight && m.exhausted(e):
+		if e.state == inFlight && m.exhausted(e) {
 			c.Dead = append(c.Dead, m.drop(i))
 			continue
-		case e.state == delayed && m.cfg.FIFO:
-			// It has its place in the line already.
-			m.timers.remove(i)
-			m.delayed--
-			m.visible++
-			e.state, e.visibleAt = visible, 0
-		default:
-			m.detach(i, e)
-			m.show(i, e)
 		}
+		m.detach(i, e)
+		m.show(i, e)
 		m.check(e.group)
 	}
 }

@@ -125,17 +125,19 @@ func (m *Machine) ApplyAttempt(now Time, id DedupID, expires Time, keys []uint64
 	m.addAttempt(now, id, expires, messages)
 }
 
-// EachAttempt visits the attempts that can be repeated, in no particular order,
-// until fn returns false: for a snapshot, to be replayed by ApplyAttempt after
-// the messages. fn must not call the machine, nor keep keys.
-func (m *Machine) EachAttempt(fn func(id DedupID, expires Time, keys []uint64) bool) {
-	var keys [MaxBatch]uint64
-	m.attempts.items.each(func(_ uint32, a *attempt) bool {
-		for k, i := range a.messages[:a.n] {
-			keys[k] = m.entries.at(i).key
-		}
-		return fn(a.id, a.expires, keys[:a.n])
-	})
+// AttemptOf returns the attempt that holds a message in flight, with the keys of
+// all its messages: for writing it down again, to be replayed by ApplyAttempt after
+// the messages. ok is false if none does.
+func (m *Machine) AttemptOf(key uint64) (id DedupID, expires Time, keys []uint64, ok bool) {
+	i := m.find(key)
+	if i == 0 || m.entries.at(i).attempt == 0 {
+		return DedupID{}, 0, nil, false
+	}
+	a := m.attempts.items.at(m.entries.at(i).attempt)
+	for _, i := range a.messages[:a.n] {
+		keys = append(keys, m.entries.at(i).key)
+	}
+	return a.id, a.expires, keys, true
 }
 
 // forgetAttempts drops attempts that expired.

@@ -43,7 +43,7 @@ func (m *Machine) move(from uint32) {
 	if e.state != visible {
 		m.timers.moved(from, to)
 	}
-	if e.state == visible || e.state == delayed && m.cfg.FIFO {
+	if e.state == visible || m.cfg.FIFO {
 		m.moveInLine(e, to)
 	}
 	if e.attempt != 0 {

@@ -79,12 +79,6 @@ func (m *Machine) Remember(id DedupID, o Original) {
 	r.order.add(i)
 }
 
-// EachRemembered visits what is remembered, in no particular order, until fn
-// returns false. fn must not call the machine.
-func (m *Machine) EachRemembered(fn func(DedupID, Original) bool) {
-	m.remembered.items.each(func(_ uint32, r *memory) bool { return fn(r.id, r.original()) })
-}
-
 // forget reports what was replaced or expired.
 func (m *Machine) forget(now Time, c *Changes) {
 	r := &m.remembered

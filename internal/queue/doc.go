@@ -35,7 +35,7 @@
 //	|        v   |
 //	|      in flight --- same, with Receives >= MaxReceives ---> dead
 //	|          |
-//	+----------+---> gone: Delete, Remove, Clear, retention over
+//	+----------+---> gone: Delete, Remove, Empty, retention over
 //
 // # Order
 //
@@ -43,9 +43,12 @@
 // a group with a long backlog does not hold up the others; messages without a
 // group form one group. A returned message goes to the end of its group's line.
 //
-// A FIFO queue keeps each group in the order of keys. A group with a message in
-// flight, or with a delayed message at its head, is closed. One receive takes
-// as many messages of a group as it can, then goes on to the next open group.
+// A FIFO queue keeps each group in the order of keys. A message that is in flight
+// or delayed blocks those behind it in its group, not those before it: a message
+// is received only if every message before it in its group is gone, or comes
+// before it in the same receive. One receive takes as many messages of a group as
+// it can, then goes on to the next open group. A group that opens gets the last
+// turn.
 //
 // # Cost
 //

@@ -5,12 +5,11 @@ import (
 	"strings"
 )
 
-// group is a message group, there as long as it has messages: 56 bytes and its
+// group is a message group, there as long as it has messages: 52 bytes and its
 // name. Messages without a group are the group "".
 type group struct {
 	name       string
 	count      uint32 // messages in any state
-	inFlight   uint32
 	head, tail uint32 // the line; see Machine.enqueue
 	late       uint32 // unsorted list of messages that came out of order (FIFO)
 	chain      uint32 // in the index of names
@@ -100,9 +99,9 @@ func (m *Machine) leave(g uint32) {
 	m.groups.free(g)
 }
 
-// check puts a group into the ring if it can be served and takes it out if not.
-// It is called after every change to a group. A group that stays in the ring
-// keeps its turn.
+// check puts a group into the ring if it can be served and takes it out if not:
+// a message at the head of its line can be received. It is called after every
+// change to a group. A group that stays in the ring keeps its turn.
 func (m *Machine) check(g uint32) {
 	gr := m.groups.at(g)
 	want := nowhere
@@ -110,7 +109,7 @@ func (m *Machine) check(g uint32) {
 	case gr.late != 0:
 		want = inUnsettled
 	case gr.head == 0:
-	case !m.cfg.FIFO || gr.inFlight == 0 && m.entries.at(gr.head).state == visible:
+	case m.entries.at(gr.head).state == visible:
 		want = inRing
 	}
 	if gr.where == want {
@@ -126,20 +125,21 @@ func (m *Machine) check(g uint32) {
 }
 
 // nearby is how far enqueue looks for a message's place before it leaves that to
-// settle. Live, the messages before it are those of its own batch that returned
-// earlier, so it never gets there.
+// settle. Live, keys rise, and a message that is put back (its dead-letter queue
+// was just deleted) belongs to those at the head.
 const nearby = 2 * MaxBatch
 
-// enqueue puts a message into its group's line: at the end on a standard queue,
-// in the order of keys on a FIFO queue. The line of a FIFO group holds all its
-// messages that are not in flight.
+// enqueue puts a message into its group's line. On a standard queue that holds
+// what is visible, and the message goes to its end. On a FIFO queue it holds all
+// messages of the group, whatever their state, in the order of keys: so the
+// messages at its head that are visible are exactly those with none before them
+// that is delayed or in flight.
 func (m *Machine) enqueue(i uint32, e *entry) {
 	gr := m.groups.at(e.group)
 	if !m.cfg.FIFO || gr.tail == 0 || m.entries.at(gr.tail).key < e.key {
 		m.insertAfter(gr, gr.tail, i, e)
 		return
 	}
-	// Returned messages are older than waiting ones: look from the head.
 	after := uint32(0)
 	next := gr.head
 	for k := 0; k < nearby && gr.late == 0; k++ {

@@ -112,24 +112,22 @@ func (t *timeline) verify(name string, want int) error {
 }
 
 func (m *Machine) verifyGroups() (err error) {
-	type tally struct{ count, inFlight, waiting uint32 }
+	type tally struct{ count, waiting uint32 }
 	tallies := map[uint32]tally{}
 	var visibles, delays, flying int
 	m.entries.each(func(i uint32, e *entry) bool {
 		t := tallies[e.group]
 		t.count++
-		switch {
-		case e.state == visible:
-			visibles++
+		if m.cfg.FIFO || e.state == visible {
 			t.waiting++
-		case e.state == delayed:
+		}
+		switch e.state {
+		case visible:
+			visibles++
+		case delayed:
 			delays++
-			if m.cfg.FIFO {
-				t.waiting++
-			}
-		case e.state == inFlight:
+		case inFlight:
 			flying++
-			t.inFlight++
 		default:
 			err = fmt.Errorf("message %d has no state", e.key)
 		}
@@ -166,10 +164,10 @@ func (m *Machine) verifyGroups() (err error) {
 			}
 			waiting++
 		}
-		if t.count != gr.count || t.count == 0 || t.inFlight != gr.inFlight || t.waiting != waiting {
-			err = fmt.Errorf("group %q: counts %d %d %d, has %+v", gr.name, gr.count, gr.inFlight, waiting, t)
+		if t.count != gr.count || t.count == 0 || t.waiting != waiting {
+			err = fmt.Errorf("group %q: counts %d %d, has %+v", gr.name, gr.count, waiting, t)
 		}
-		open := gr.head != 0 && gr.late == 0 && (!m.cfg.FIFO || gr.inFlight == 0 && m.entries.at(gr.head).state == visible)
+		open := gr.head != 0 && gr.late == 0 && m.entries.at(gr.head).state == visible
 		if open != (gr.where == inRing) || (gr.late != 0) != (gr.where == inUnsettled) {
 			err = fmt.Errorf("group %q is in the wrong list", gr.name)
 		}

@@ -7,7 +7,7 @@ type state uint8
 
 const (
 	visible  state = iota + 1 // in its group's line
-	delayed                   // on the timers; on a FIFO queue in the line, too
+	delayed                   // on the timers
 	inFlight                  // on the timers, or just being received
 )
 
@@ -20,7 +20,7 @@ type entry struct {
 	receives, source uint32
 	group            uint32
 	chain            uint32 // in the index of keys
-	line             links  // in the group's line, or its late list
+	line             links  // in the group's line, or its late list (FIFO: always in one)
 	timer            links  // in timers
 	age              links  // in ages
 	attempt          uint32 // the receive attempt that holds it in flight
@@ -122,6 +122,9 @@ func (m *Machine) Insert(now Time, msg Message) {
 	m.keys.add(i)
 	m.ages.add(i)
 	m.bytes += int64(e.length)
+	if m.cfg.FIFO {
+		m.enqueue(i, e)
+	}
 	switch {
 	case msg.InFlight:
 		m.hide(now, i, e, msg.VisibleAt)
@@ -129,9 +132,6 @@ func (m *Machine) Insert(now Time, msg Message) {
 		e.state, e.visibleAt = delayed, msg.VisibleAt
 		m.delayed++
 		m.timers.add(i)
-		if m.cfg.FIFO {
-			m.enqueue(i, e)
-		}
 	default:
 		m.show(i, e)
 	}
@@ -240,16 +240,9 @@ func (m *Machine) Each(fn func(Message) bool) {
 	m.entries.each(func(_ uint32, e *entry) bool { return fn(m.message(e)) })
 }
 
-// Clear removes all messages with keys below before, whatever their state, and
-// returns them. Deduplication ids stay. It costs a visit to every message.
-func (m *Machine) Clear(before uint64) []Message {
-	var out []Message
-	m.ClearEach(before, func(msg Message) { out = append(out, msg) })
-	return out
-}
-
-// ClearEach is Clear without gathering the messages: fn gets each one removed,
-// and must not call the machine.
+// ClearEach removes all messages with keys below before, whatever their state. fn
+// gets each of them, and must not call the machine. Deduplication ids stay. It
+// costs a visit to every message; Empty does not.
 func (m *Machine) ClearEach(before uint64, fn func(Message)) {
 	if before >= m.nextKey {
 		m.Each(func(msg Message) bool { fn(msg); return true })
@@ -321,7 +314,6 @@ func (m *Machine) hide(now Time, i uint32, e *entry, until Time) {
 	}
 	e.state, e.visibleAt = inFlight, until
 	m.inFlight++
-	m.groups.at(e.group).inFlight++
 	m.timers.add(i)
 }
 
@@ -329,26 +321,27 @@ func (m *Machine) hide(now Time, i uint32, e *entry, until Time) {
 func (m *Machine) show(i uint32, e *entry) {
 	e.state, e.visibleAt = visible, 0
 	m.visible++
-	m.enqueue(i, e)
+	if !m.cfg.FIFO {
+		m.enqueue(i, e)
+	}
 }
 
 // detach takes a message out of the state it is in. The caller puts it into
-// another (or drops it) and calls check.
+// another (or drops it) and calls check. On a FIFO queue it keeps its place in
+// the line.
 func (m *Machine) detach(i uint32, e *entry) {
 	switch e.state {
 	case visible:
 		m.visible--
-		m.dequeue(i, e)
+		if !m.cfg.FIFO {
+			m.dequeue(i, e)
+		}
 	case delayed:
 		m.delayed--
 		m.timers.remove(i)
-		if m.cfg.FIFO {
-			m.dequeue(i, e)
-		}
 	case inFlight:
 		m.inFlight--
 		m.timers.remove(i)
-		m.groups.at(e.group).inFlight--
 		if e.attempt != 0 {
 			m.dropAttempt(e.attempt)
 		}
@@ -360,6 +353,9 @@ func (m *Machine) drop(i uint32) Message {
 	e := m.entries.at(i)
 	msg := m.message(e)
 	m.detach(i, e)
+	if m.cfg.FIFO {
+		m.dequeue(i, e)
+	}
 	m.ages.remove(i)
 	m.keys.remove(i)
 	m.bytes -= int64(e.length)

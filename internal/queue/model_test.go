@@ -68,16 +68,24 @@ func (o *model) exhausted(x *modelMessage) bool {
 	return o.cfg.MaxReceives > 0 && int(x.Receives) >= o.cfg.MaxReceives
 }
 
-// line returns the messages of a group that wait, in the order of service.
-func (o *model) line(group string) (out []*modelMessage) {
+// ready returns the messages of a group that can be received, in the order of
+// service. On a FIFO queue those are the visible ones with keys below that of
+// every message of the group that is not visible.
+func (o *model) ready(group string) (out []*modelMessage) {
 	if !o.cfg.FIFO {
 		for _, key := range o.lines[group] {
 			out = append(out, o.find(key))
 		}
 		return out
 	}
+	blocked := uint64(math.MaxUint64)
 	for _, x := range o.messages {
-		if x.Group == group && (x.state == visible || x.state == delayed) {
+		if x.Group == group && x.state != visible {
+			blocked = min(blocked, x.Key)
+		}
+	}
+	for _, x := range o.messages {
+		if x.Group == group && x.Key < blocked {
 			out = append(out, x)
 		}
 	}
@@ -85,25 +93,9 @@ func (o *model) line(group string) (out []*modelMessage) {
 	return out
 }
 
-func (o *model) open(group string) bool {
-	line := o.line(group)
-	if len(line) == 0 {
-		return false
-	}
-	if !o.cfg.FIFO {
-		return true
-	}
-	for _, x := range o.messages {
-		if x.Group == group && (x.state == inFlight || x.state == 0) {
-			return false
-		}
-	}
-	return line[0].state == visible
-}
-
 // check gives a group that became open the last turn.
 func (o *model) check(group string) {
-	open, in := o.open(group), slices.Contains(o.ring, group)
+	open, in := len(o.ready(group)) > 0, slices.Contains(o.ring, group)
 	if open && !in {
 		o.ring = append(o.ring, group)
 	}
@@ -187,25 +179,20 @@ func (o *model) Receive(now Time, a ReceiveArgs) (got, dead []Message, err error
 	var picked []*modelMessage
 	for len(picked) < limit && len(o.ring) > 0 && len(dead) < deadStep {
 		group := o.ring[0]
-		x := o.line(group)[0]
-		if o.exhausted(x) {
-			dead = append(dead, o.drop(x))
-			continue
-		}
-		o.ring = o.ring[1:]
-		o.setState(x, 0, 0)
-		picked = append(picked, x)
-		for o.cfg.FIFO && len(picked) < limit && len(dead) < deadStep {
-			line := o.line(group)
-			if len(line) == 0 || line[0].state != visible {
+		before := len(picked)
+		for _, x := range o.ready(group) {
+			if len(picked) == limit || len(dead) == deadStep || !o.cfg.FIFO && len(picked) > before {
 				break
 			}
-			if o.exhausted(line[0]) {
-				dead = append(dead, o.drop(line[0]))
+			if o.exhausted(x) {
+				dead = append(dead, o.drop(x))
 				continue
 			}
-			o.setState(line[0], 0, 0)
-			picked = append(picked, line[0])
+			o.setState(x, 0, 0)
+			picked = append(picked, x)
+		}
+		if len(picked) > before {
+			o.ring = slices.DeleteFunc(o.ring, func(g string) bool { return g == group })
 		}
 		o.check(group)
 	}
@@ -362,10 +349,7 @@ func (o *model) Peek() (out []Message) {
 	for round := 0; ; round++ {
 		some := false
 		for _, group := range o.ring {
-			for k, x := range o.line(group) {
-				if x.state != visible {
-					break
-				}
+			for k, x := range o.ready(group) {
 				if o.cfg.FIFO && round == 0 || !o.cfg.FIFO && k == round {
 					out = append(out, x.Message)
 					some = true

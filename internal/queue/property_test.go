@@ -72,12 +72,13 @@ type pair struct {
 	times     []Time
 	sent      []uint64 // every key ever used
 	gaps      []uint64 // keys left out, for messages that come late
+	lates     map[uint64]bool
 	remembers int
 	forgotten int
 }
 
 func runPair(t *rapid.T, fifo bool) {
-	p := &pair{t: t, now: 1_000_000}
+	p := &pair{t: t, now: 1_000_000, lates: map[uint64]bool{}}
 	cfg := drawConfig(t, fifo)
 	p.m, p.o = New(cfg), newModel(cfg)
 	p.m.enough = 1 // move messages together early
@@ -236,6 +237,7 @@ func (p *pair) late() {
 		at := rapid.IntRange(0, len(p.gaps)-1).Draw(p.t, "gap")
 		key := p.gaps[at]
 		p.gaps = slices.Delete(p.gaps, at, at+1)
+		p.lates[key] = true
 		p.insert(key, group)
 	}
 }
@@ -250,7 +252,9 @@ func (p *pair) receive() {
 		a.Attempt = &DedupID{byte(rapid.IntRange(1, 3).Draw(p.t, "id"))}
 		a.AttemptExpires = p.now + p.draw("life", 300, 8000, 8000)
 	}
+	before := p.keysByGroup()
 	got, dead, err := p.m.Receive(p.now, a)
+	p.inOrder(before, got, dead)
 	wantGot, wantDead, wantErr := p.o.Receive(p.now, a)
 	p.same("received", got, wantGot)
 	p.same("dead", dead, wantDead)
@@ -268,6 +272,34 @@ func (p *pair) receive() {
 	}
 	if a.Attempt != nil && p.o.cfg.FIFO {
 		p.fact(func(now Time, m *Machine) { m.ApplyAttempt(now, *a.Attempt, a.AttemptExpires, keys) })
+	}
+}
+
+// keysByGroup returns the keys of each group's messages in any state.
+func (p *pair) keysByGroup() map[string][]uint64 {
+	out := map[string][]uint64{}
+	p.m.Each(func(msg Message) bool { out[msg.Group] = append(out[msg.Group], msg.Key); return true })
+	return out
+}
+
+// inOrder checks the promise about a FIFO queue by itself, without the model: a
+// message is received only if all those before it in its group are gone or come
+// before it in the same receive. Keys that came late, as in a replay, don't count.
+func (p *pair) inOrder(before map[string][]uint64, got, dead []Message) {
+	if !p.o.cfg.FIFO {
+		return
+	}
+	gone := map[uint64]bool{}
+	for _, msg := range dead {
+		gone[msg.Key] = true
+	}
+	for _, msg := range got {
+		for _, key := range before[msg.Group] {
+			if key < msg.Key && !gone[key] && !p.lates[key] {
+				p.t.Fatalf("message %d of group %q was received before %d", msg.Key, msg.Group, key)
+			}
+		}
+		gone[msg.Key] = true
 	}
 }
 
@@ -374,14 +406,16 @@ func (p *pair) clear() {
 	} else if rapid.IntRange(0, 3).Draw(p.t, "really") > 0 {
 		return
 	}
-	got, want := p.m.Clear(before), p.o.Clear(before)
+	var got []Message
+	p.m.ClearEach(before, func(msg Message) { got = append(got, msg) })
+	want := p.o.Clear(before)
 	byKey := func(a, b Message) int { return cmp.Compare(a.Key, b.Key) }
 	slices.SortFunc(got, byKey)
 	slices.SortFunc(want, byKey)
 	p.same("cleared", got, want)
 	p.settled()
 	p.turns() // groups open in the order in which messages were visited
-	p.fact(func(_ Time, m *Machine) { m.Clear(before) })
+	p.fact(func(_ Time, m *Machine) { m.ClearEach(before, func(Message) {}) })
 }
 
 // compare looks at everything that can be asked.
@@ -420,7 +454,7 @@ func (p *pair) compare(t *rapid.T) {
 	})
 	p.same("messages", n, len(p.o.messages))
 	n = 0
-	p.m.EachAttempt(func(id DedupID, expires Time, keys []uint64) bool {
+	eachAttempt(p.m, func(id DedupID, expires Time, keys []uint64) bool {
 		n++
 		for _, a := range p.o.attempts {
 			if a.id == id {
@@ -451,8 +485,10 @@ func (p *pair) restore() {
 		c.Insert(p.now, msg)
 	}
 	c.SetNextKey(p.m.NextKey())
-	p.m.EachRemembered(func(id DedupID, o Original) bool { c.Remember(id, o); return true })
-	p.m.EachAttempt(func(id DedupID, expires Time, keys []uint64) bool {
+	for id, o := range memories(p.m) {
+		c.Remember(id, o)
+	}
+	eachAttempt(p.m, func(id DedupID, expires Time, keys []uint64) bool {
 		c.ApplyAttempt(p.now, id, expires, keys)
 		return true
 	})
@@ -478,6 +514,28 @@ func (p *pair) replay() {
 			}
 		}
 		p.equal("replayed", c)
+	}
+}
+
+func memories(m *Machine) map[DedupID]Original {
+	out := map[DedupID]Original{}
+	m.remembered.items.each(func(_ uint32, r *memory) bool { out[r.id] = r.original(); return true })
+	return out
+}
+
+// eachAttempt finds the attempts through their messages, as a rewriting does.
+func eachAttempt(m *Machine, fn func(id DedupID, expires Time, keys []uint64) bool) {
+	seen := map[DedupID]bool{}
+	m.Each(func(msg Message) bool {
+		id, expires, keys, ok := m.AttemptOf(msg.Key)
+		if !ok || seen[id] {
+			return true
+		}
+		seen[id] = true
+		return fn(id, expires, keys)
+	})
+	if len(seen) != m.attempts.items.n {
+		panic(fmt.Sprintf("%d attempts of messages, %d in all", len(seen), m.attempts.items.n))
 	}
 }
 
@@ -521,15 +579,10 @@ func (p *pair) equal(what string, c *Machine) {
 		p.same(what+" available", c.Available(p.now), p.m.Available(p.now))
 	}
 	p.same(what+" next key", c.NextKey(), p.m.NextKey())
-	memories := func(m *Machine) map[DedupID]Original {
-		out := map[DedupID]Original{}
-		m.EachRemembered(func(id DedupID, o Original) bool { out[id] = o; return true })
-		return out
-	}
 	p.same(what+" answers", memories(c), memories(p.m))
 	attempts := func(m *Machine) map[DedupID][]uint64 {
 		out := map[DedupID][]uint64{}
-		m.EachAttempt(func(id DedupID, expires Time, keys []uint64) bool {
+		eachAttempt(m, func(id DedupID, expires Time, keys []uint64) bool {
 			if expires > p.now {
 				out[id] = slices.Clone(keys)
 			}

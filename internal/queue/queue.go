@@ -32,11 +32,10 @@ var (
 
 // Config is what a queue's attributes say about its messages.
 type Config struct {
-	FIFO          bool  // fixed for the life of a Machine
-	MaxReceives   int   // receives after which a message is a dead letter; 0: never
-	Retention     int64 // milliseconds from Message.Sent; 0: forever
-	MaxInFlight   int   // 0: DefaultMaxInFlight
-	DedupPerGroup bool  // for the caller, who hashes the ids: not used here
+	FIFO        bool  // fixed for the life of a Machine
+	MaxReceives int   // receives after which a message is a dead letter; 0: never
+	Retention   int64 // milliseconds from Message.Sent; 0: forever
+	MaxInFlight int   // 0: DefaultMaxInFlight
 }
 
 // Message is one message as the machine sees it; the payload stays in the journal.

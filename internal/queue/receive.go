@@ -49,43 +49,34 @@ func (m *Machine) Receive(now Time, a ReceiveArgs) (got, dead []Message, err err
 	return got, dead, nil
 }
 
-// pick takes up to limit visible messages in the order of service out of their
-// lines. They belong to no state, but count as in flight in their groups.
+// pick takes up to limit visible messages in the order of service. They belong to
+// no state until conceal gives them one; on a FIFO queue they stay in their lines.
 func (m *Machine) pick(picked []uint32, limit int) (_ []uint32, dead []Message) {
 	for len(picked) < limit && m.ring.head != 0 && len(dead) < deadStep {
 		g := m.ring.head
-		gr := m.groups.at(g)
-		i := gr.head
-		e := m.entries.at(i)
-		if m.exhausted(e) {
-			dead = append(dead, m.drop(i))
-			continue
-		}
-		m.detach(i, e)
-		e.state = 0
-		picked = append(picked, i)
-		if !m.cfg.FIFO {
-			m.takeGroup(g)
-			m.check(g)
-			continue
-		}
-		// Closed for others from here on, so go on with it now.
-		m.takeGroup(g)
-		gr.inFlight++
-		for len(picked) < limit && len(dead) < deadStep && gr.head != 0 {
-			i := gr.head
+		i := m.groups.at(g).head
+		for i != 0 && len(picked) < limit && len(dead) < deadStep {
 			e := m.entries.at(i)
 			if e.state != visible {
 				break
 			}
+			next := e.line.next
 			if m.exhausted(e) {
 				dead = append(dead, m.drop(i))
+				i = next
 				continue
 			}
 			m.detach(i, e)
 			e.state = 0
-			gr.inFlight++
 			picked = append(picked, i)
+			if !m.cfg.FIFO {
+				m.takeGroup(g) // to the end of the ring
+				m.check(g)
+				break
+			}
+			// The group is closed to others from here on: go on with it now.
+			m.check(g)
+			i = next
 		}
 	}
 	return picked, dead
@@ -96,9 +87,6 @@ func (m *Machine) conceal(now Time, picked []uint32, until Time) []Message {
 	got := make([]Message, len(picked))
 	for k, i := range picked {
 		e := m.entries.at(i)
-		if m.cfg.FIFO {
-			m.groups.at(e.group).inFlight--
-		}
 		m.hide(now, i, e, until)
 		m.check(e.group)
 		got[k] = m.message(e)

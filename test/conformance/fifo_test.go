@@ -62,11 +62,11 @@ func TestFIFOReturnsInOrder(t *testing.T) {
 	}
 	got := receive(t, c, url, upTo(3), hide(600))
 	wantBodies(t, got, "0", "1", "2")
-	// Back to visible, but closed as long as one of the group is in flight.
-	visibility(t, c, url, got[0], 0)
+	// Back to visible, but behind one of the group that is in flight.
+	visibility(t, c, url, got[2], 0)
 	visibility(t, c, url, got[1], 0)
 	none(t, c, url)
-	visibility(t, c, url, got[2], 0)
+	visibility(t, c, url, got[0], 0)
 	got = receive(t, c, url, upTo(10), hide(1))
 	wantBodies(t, got, "0", "1", "2", "3")
 	// The same by expiry.
@@ -75,6 +75,37 @@ func TestFIFOReturnsInOrder(t *testing.T) {
 	if n := again[0].Attributes["ApproximateReceiveCount"]; n != "3" {
 		t.Errorf("receive count = %s, want 3", n)
 	}
+}
+
+// A message in flight blocks those behind it in its group, not those before it. What
+// is wanted here was recorded with the real service.
+func TestFIFOInFlightBlocksWhatIsBehind(t *testing.T) {
+	t.Parallel()
+	c := client(t)
+	for prolonged, want := range map[int][]string{1: {"foo"}, 2: {"foo", "bar"}} {
+		url := fifoQueue(t, c)
+		for _, m := range []string{"foo", "bar", "baz"} {
+			send(t, c, url, m, group("g"))
+		}
+		got := receive(t, c, url, upTo(10), hide(1))
+		wantBodies(t, got, "foo", "bar", "baz")
+		visibility(t, c, url, got[prolonged], 600)
+		wantBodies(t, receive(t, c, url, upTo(10), wait(10)), want...)
+		none(t, c, url)
+	}
+}
+
+func TestFIFOReturnedGroupComesLast(t *testing.T) {
+	t.Parallel()
+	c := client(t)
+	url := fifoQueue(t, c)
+	send(t, c, url, "g1-m1", group("g1"))
+	send(t, c, url, "g1-m2", group("g1"))
+	got := receive(t, c, url, upTo(2))
+	wantBodies(t, got, "g1-m1", "g1-m2")
+	send(t, c, url, "g2-m1", group("g2"))
+	visibility(t, c, url, got[0], 0)
+	wantBodies(t, receive(t, c, url, upTo(3)), "g2-m1", "g1-m1")
 }
 
 func TestFIFOExpiredHandle(t *testing.T) {

@@ -171,13 +171,26 @@ func failure(c *protocol.Call, err error) error {
 	return err
 }
 
-// receiptFailure is failure for errors about one receipt handle.
-func receiptFailure(c *protocol.Call, err error, receipt string) error {
+// Why a receipt handle that was given out is no longer good: for deleting, and for
+// changing the visibility.
+const (
+	expired   = "The receipt handle has expired"
+	notThere  = "Message does not exist or is not available for visibility timeout change"
+	inRequest = false // the handle of a request
+	inEntry   = true  // the handle of a batch entry
+)
+
+// receiptFailure is failure for errors about one receipt handle; stale says why it
+// may be no longer good. An entry of a batch reports that in other words than a
+// request of its own.
+func receiptFailure(c *protocol.Call, err error, receipt, stale string, entry bool) error {
 	switch {
 	case errors.Is(err, partition.ErrReceiptInvalid):
 		return badReceipt(receipt)
+	case errors.Is(err, partition.ErrReceiptExpired) && entry:
+		return &protocol.Error{Code: "ReceiptHandleIsInvalid", Status: 404, Message: stale}
 	case errors.Is(err, partition.ErrReceiptExpired):
-		return badValue(receipt, "ReceiptHandle", "The receipt handle has expired.")
+		return badValue(receipt, "ReceiptHandle", stale+".")
 	}
 	return failure(c, err)
 }

@@ -24,7 +24,7 @@ func (s *service) deleteMessage(ctx context.Context, c *protocol.Call, in *delet
 	if err == nil {
 		err = errs[0]
 	}
-	return nil, receiptFailure(c, err, in.ReceiptHandle)
+	return nil, receiptFailure(c, err, in.ReceiptHandle, expired, inRequest)
 }
 
 func (s *service) deleteBatch(ctx context.Context, c *protocol.Call, in *deleteBatchInput) (*deleteBatchOutput, error) {
@@ -54,7 +54,7 @@ func (s *service) deleteBatch(ctx context.Context, c *protocol.Call, in *deleteB
 	next := 0
 	for i, e := range in.Entries {
 		if errs[i] == nil {
-			errs[i] = receiptFailure(c, results[next], e.ReceiptHandle)
+			errs[i] = receiptFailure(c, results[next], e.ReceiptHandle, expired, inEntry)
 			next++
 		}
 		if errs[i] != nil {
@@ -86,7 +86,7 @@ func (s *service) changeVisibility(ctx context.Context, c *protocol.Call, in *vi
 	if err == nil {
 		err = errs[0]
 	}
-	return nil, visibilityFailure(c, err, change)
+	return nil, visibilityFailure(c, err, change, inRequest)
 }
 
 func (s *service) changeVisibilityBatch(ctx context.Context, c *protocol.Call, in *visibilityBatchInput) (*visibilityBatchOutput, error) {
@@ -121,7 +121,7 @@ func (s *service) changeVisibilityBatch(ctx context.Context, c *protocol.Call, i
 	next := 0
 	for i, e := range in.Entries {
 		if errs[i] == nil {
-			errs[i] = visibilityFailure(c, results[next], changes[next])
+			errs[i] = visibilityFailure(c, results[next], changes[next], inEntry)
 			next++
 		}
 		if errs[i] != nil {
@@ -134,13 +134,10 @@ func (s *service) changeVisibilityBatch(ctx context.Context, c *protocol.Call, i
 }
 
 // visibilityFailure is receiptFailure for a change of visibility.
-func visibilityFailure(c *protocol.Call, err error, change partition.VisibilityChange) error {
-	switch {
-	case errors.Is(err, partition.ErrReceiptExpired):
-		return badValue(change.Receipt, "ReceiptHandle", "Message does not exist or is not available for visibility timeout change.")
-	case errors.Is(err, partition.ErrVisibilityTotal):
+func visibilityFailure(c *protocol.Call, err error, change partition.VisibilityChange, entry bool) error {
+	if errors.Is(err, partition.ErrVisibilityTotal) {
 		return badNumber(change.Timeout, "VisibilityTimeout",
 			"Total VisibilityTimeout for the message is beyond the limit [43200 seconds].")
 	}
-	return receiptFailure(c, err, change.Receipt)
+	return receiptFailure(c, err, change.Receipt, notThere, entry)
 }

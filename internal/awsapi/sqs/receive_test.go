@@ -218,7 +218,7 @@ func TestDelete(t *testing.T) {
 	wantFailed := []batchError{
 		{"a", true, "ReceiptHandleIsInvalid", `The input receipt handle "bad" is not a valid receipt handle.`},
 		{"b", true, "MissingParameter", "The request must contain the parameter ReceiptHandle."},
-		{"d", true, "InvalidParameterValue", "Value old for parameter ReceiptHandle is invalid. Reason: The receipt handle has expired."},
+		{"d", true, "ReceiptHandleIsInvalid", "The receipt handle has expired"},
 	}
 	if !slices.Equal(out.Failed, wantFailed) || !slices.Equal(out.Successful, []entryID{{"c"}, {"e"}}) {
 		t.Errorf("%+v", out)
@@ -258,7 +258,7 @@ func TestChangeVisibility(t *testing.T) {
 	}
 	out, err := e.changeVisibilityBatch(context.Background(), as(account), &visibilityBatchInput{QueueUrl: url, Entries: []visibilityEntry{
 		{"a", "good", ptr(int32(20))}, {"b", "bad", ptr(int32(20))}, {"c", "good", ptr(int32(-85))}, {"d", "good", nil},
-		{"e", "", ptr(int32(1))}, {"f", "back", ptr(int32(2))},
+		{"e", "", ptr(int32(1))}, {"f", "back", ptr(int32(2))}, {"g", "old", ptr(int32(2))},
 	}})
 	if err != nil {
 		t.Fatal(err)
@@ -269,6 +269,7 @@ func TestChangeVisibility(t *testing.T) {
 		{"d", true, "MissingParameter", "The request must contain the parameter ChangeMessageVisibilityBatchRequestEntry.4.VisibilityTimeout."},
 		{"e", true, "MissingParameter", "The request must contain the parameter ReceiptHandle."},
 		{"f", true, legacy + "MessageNotInflight", "The specified message isn't in flight."},
+		{"g", true, "ReceiptHandleIsInvalid", "Message does not exist or is not available for visibility timeout change"},
 	}
 	if !slices.Equal(out.Failed, wantFailed) || !slices.Equal(out.Successful, []entryID{{"a"}}) {
 		t.Errorf("%+v", out)
