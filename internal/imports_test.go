@@ -23,8 +23,11 @@ const module = "github.com/waystation/waystation"
 var mayImport = map[string][]string{
 	"internal/jet":     {},
 	"internal/journal": {"internal/jet"},
-	"internal/queue":   {},
-	"internal/access":  {},
+	// A cluster in memory, and what it and the real one have to agree on.
+	"internal/jet/jetsim":  {"internal/jet"},
+	"internal/jet/jettest": {"internal/jet"},
+	"internal/queue":       {},
+	"internal/access":      {},
 
 	"internal/registry":  {"internal/jet"},
 	"internal/partition": {"internal/jet", "internal/journal", "internal/queue", "internal/registry"},
