@@ -23,6 +23,7 @@ const module = "github.com/waystation/waystation"
 var mayImport = map[string][]string{
 	"internal/jet":     {},
 	"internal/journal": {"internal/jet"},
+	"internal/lease":   {"internal/jet"},
 	// A cluster in memory, and what it and the real one have to agree on.
 	"internal/jet/jetsim":  {"internal/jet"},
 	"internal/jet/jettest": {"internal/jet"},
@@ -30,7 +31,7 @@ var mayImport = map[string][]string{
 	"internal/access":      {},
 
 	"internal/registry":  {"internal/jet"},
-	"internal/partition": {"internal/jet", "internal/journal", "internal/queue", "internal/registry"},
+	"internal/partition": {"internal/jet", "internal/journal", "internal/lease", "internal/queue", "internal/registry"},
 
 	"internal/awsapi/protocol": {"internal/access"},
 	"internal/awsapi/sqs":      {"internal/access", "internal/awsapi/protocol", "internal/partition", "internal/registry"},

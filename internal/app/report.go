@@ -45,6 +45,8 @@ func (a *App) missing() string {
 		switch {
 		case p.Ready:
 			served++
+		case p.Damaged != "":
+			waits = fmt.Sprintf("partition %d cannot be loaded: %s", p.Number, p.Damaged)
 		case p.Mine && p.TotalEntries > 0:
 			waits = fmt.Sprintf("partition %d is replayed: %d of %d entries", p.Number, p.Entries, p.TotalEntries)
 		case p.Mine:
@@ -104,6 +106,8 @@ func partitionStatus(p partition.Status) PartitionStatus {
 	switch {
 	case p.Ready:
 		s.State = "ready"
+	case p.Damaged != "":
+		s.State, s.Damage = "damaged", p.Damaged
 	case p.Mine:
 		s.State = "replaying"
 		s.Replayed, s.ReplayTotal, s.ReplayBytes = p.Entries, p.TotalEntries, p.LoadedBytes

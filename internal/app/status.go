@@ -44,7 +44,9 @@ type PartitionStatus struct {
 	Number uint32 `json:"number"`
 	Owner  string `json:"owner"` // node; empty: none known
 	Mine   bool   `json:"mine"`
+	// State is ready, replaying, damaged or unavailable.
 	State  string `json:"state"`
+	Damage string `json:"damage,omitempty"` // why it can't be loaded
 	// Replay progress, in entries of the log.
 	Replayed    uint64 `json:"replayed,omitempty"`
 	ReplayTotal uint64 `json:"replay_total,omitempty"`

@@ -253,8 +253,8 @@ func (r *remote) watchOwner(ctx context.Context, cancel context.CancelFunc) (sto
 	done := make(chan struct{})
 	go func() {
 		for {
-			run, changed := r.s.leases.holder(r.partition)
-			if run != r.run {
+			v, changed := r.s.keeper.Partition(r.partition)
+			if v.Run != r.run {
 				// Leave a node that hands over time to answer what it has.
 				grace := time.NewTimer(500 * time.Millisecond)
 				defer grace.Stop()

@@ -10,28 +10,21 @@ import (
 
 	"github.com/waystation/waystation/internal/jet"
 	"github.com/waystation/waystation/internal/journal"
+	"github.com/waystation/waystation/internal/lease"
 	"github.com/waystation/waystation/internal/queue"
 	"github.com/waystation/waystation/internal/registry"
 )
 
 // Run serves until ctx ends, then hands its partitions over: what is in flight
 // is answered, leases are released. It returns early only when the node can't
-// go on: another process uses its name, or a log is corrupt.
+// go on: another process uses its name. A partition that can't be loaded stops
+// alone.
 func (s *Service) Run(ctx context.Context) error {
-	kv, err := s.cfg.Conn.Bucket(ctx, jet.KVSpec{Bucket: s.cfg.Prefix + "_leases", Description: "Waystation: who owns which partition"})
-	if err != nil {
-		return err
-	}
 	secret, err := s.cfg.Registry.Secret(ctx, "receipts", 32)
 	if err != nil {
 		return fmt.Errorf("secret of receipt handles: %w", err)
 	}
 	s.receipts = newReceiptSigner(secret)
-	l := s.leases
-	l.kv = kv
-	if err := l.agreeCount(ctx, s.cfg.Count); err != nil {
-		return err
-	}
 	stopServing, err := s.serveOthers()
 	if err != nil {
 		return err
@@ -40,194 +33,40 @@ func (s *Service) Run(ctx context.Context) error {
 	s.cfg.Registry.OnQueue(s.queueChanged)
 
 	// Everything but the partitions themselves lives as long as they do.
-	inner, cancel := context.WithCancelCause(context.WithoutCancel(ctx))
-	defer cancel(nil)
+	inner, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	defer cancel()
 	var wg sync.WaitGroup
-	loaded := make(chan struct{})
-	wg.Go(func() {
-		if err := l.watch(inner, func() { close(loaded) }); err != nil && inner.Err() == nil {
-			cancel(fmt.Errorf("watching leases: %w", err))
-		}
-	})
 	wg.Go(func() { s.watchSpace(inner) })
 	wg.Go(func() { s.watchReady(inner) })
-	s.hold(ctx, inner, cancel, loaded)
-	s.handOver(inner)
-	err = context.Cause(inner)
-	cancel(nil)
+	err = s.keeper.Run(ctx)
+	cancel()
 	wg.Wait()
-	if errors.Is(err, context.Canceled) {
-		err = nil
+	return err
+}
+
+// own loads and serves a partition until ctx ends or it fails.
+func (s *Service) own(ctx context.Context, p uint32, ready func(durable func() uint64)) error {
+	o := &owned{}
+	s.mu.Lock()
+	s.owners[p] = o
+	s.mu.Unlock()
+	defer func() {
+		s.mu.Lock()
+		delete(s.owners, p)
+		s.mu.Unlock()
+	}()
+	err := s.serve(ctx, p, o, ready)
+	var corrupt *journal.CorruptError
+	var drift *jet.DriftError
+	if errors.As(err, &corrupt) || errors.As(err, &drift) {
+		return fmt.Errorf("%w: %w", lease.ErrDamaged, err)
 	}
 	return err
 }
 
-// hold beats, claims and gives up partitions until ctx or inner ends.
-func (s *Service) hold(ctx, inner context.Context, fail context.CancelCauseFunc, loaded <-chan struct{}) {
-	select {
-	case <-loaded:
-	case <-ctx.Done():
-		return
-	case <-inner.Done():
-		return
-	}
-	period := s.cfg.Lease / 4
-	tick := time.NewTicker(period)
-	defer tick.Stop()
-	silent := false
-	for n := uint64(1); ; n++ {
-		beatCtx, cancel := context.WithTimeout(inner, s.cfg.Lease)
-		err := s.leases.beat(beatCtx, n, false, s.durable())
-		cancel()
-		if (err != nil) != silent {
-			silent = err != nil
-			if silent {
-				s.log.Warn("no sign of life can be given, other nodes may take over", "error", err)
-			} else {
-				s.log.Info("signs of life are given again")
-			}
-		}
-		for again := true; again; {
-			_, changed := s.leases.holder(0)
-			if err := s.rebalance(ctx, inner, fail); err != nil {
-				fail(err)
-				return
-			}
-			select {
-			case <-ctx.Done():
-				return
-			case <-inner.Done():
-				return
-			case <-changed:
-				again = true
-			case <-tick.C:
-				again = false
-			}
-		}
-	}
-}
-
-// rebalance claims what is free and gives up what is too much.
-func (s *Service) rebalance(ctx, inner context.Context, fail context.CancelCauseFunc) error {
-	claim, giveUp, err := s.leases.plan()
-	if err != nil {
-		return err
-	}
-	s.dropLost()
-	for _, p := range claim {
-		c, cancel := context.WithTimeout(inner, s.cfg.Lease)
-		ok, err := s.leases.claim(c, p)
-		cancel()
-		if err != nil {
-			s.log.Warn("a partition can't be claimed just now", "partition", p, "error", err)
-			return nil
-		}
-		if ok {
-			s.start(inner, p, fail)
-		}
-	}
-	for _, p := range giveUp {
-		s.log.Info("a partition goes to another node", "partition", p)
-		s.stop(p)
-		if err := s.leases.release(inner, p); err != nil {
-			s.log.Warn("a lease can't be released", "partition", p, "error", err)
-		}
-	}
-	// A lease of ours without anybody at work: start again.
-	for p := range s.count() {
-		s.mu.Lock()
-		_, running := s.owners[p]
-		s.mu.Unlock()
-		if !running && s.leases.mine(p) && ctx.Err() == nil {
-			s.start(inner, p, fail)
-		}
-	}
-	return nil
-}
-
-// dropLost stops partitions whose lease another node took.
-func (s *Service) dropLost() {
-	s.mu.Lock()
-	var lost []uint32
-	for p := range s.owners {
-		if !s.leases.mine(p) {
-			lost = append(lost, p)
-		}
-	}
-	s.mu.Unlock()
-	for _, p := range lost {
-		s.log.Warn("another node took the partition over", "partition", p)
-		s.stop(p)
-	}
-}
-
-func (s *Service) start(ctx context.Context, p uint32, fail context.CancelCauseFunc) {
-	ctx, cancel := context.WithCancel(ctx)
-	o := &owned{cancel: cancel, done: make(chan struct{})}
-	s.mu.Lock()
-	s.owners[p] = o
-	s.mu.Unlock()
-	go func() {
-		defer func() {
-			s.mu.Lock()
-			delete(s.owners, p)
-			s.mu.Unlock()
-			close(o.done)
-			s.leases.notify()
-		}()
-		s.own(ctx, p, o, fail)
-	}()
-}
-
-// stop ends a partition on this node and waits until it has.
-func (s *Service) stop(p uint32) {
-	s.mu.Lock()
-	o := s.owners[p]
-	s.mu.Unlock()
-	if o != nil {
-		o.cancel()
-		<-o.done
-	}
-}
-
-// own loads and serves a partition, again after each failure, as long as the
-// lease is ours.
-func (s *Service) own(ctx context.Context, p uint32, o *owned, fail context.CancelCauseFunc) {
-	const least, most = 50 * time.Millisecond, 2 * time.Second
-	backoff := least
-	for ctx.Err() == nil && s.leases.mine(p) {
-		start := s.elapsed()
-		err := s.serve(ctx, p, o)
-		var corrupt *journal.CorruptError
-		var drift *jet.DriftError
-		switch {
-		case ctx.Err() != nil:
-			return
-		case errors.As(err, &corrupt), errors.As(err, &drift):
-			fail(fmt.Errorf("partition %d can't be loaded: %w", p, err))
-			return
-		case errors.Is(err, journal.ErrFenced):
-			s.log.Warn("another node writes this partition's log", "partition", p)
-		default:
-			s.log.Warn("the partition is loaded again", "partition", p, "error", err)
-		}
-		if s.elapsed()-start > int64(10*time.Second) {
-			backoff = least
-		}
-		timer := time.NewTimer(backoff)
-		backoff = min(backoff*2, most)
-		select {
-		case <-ctx.Done():
-			timer.Stop()
-			return
-		case <-timer.C:
-		}
-	}
-}
-
 // serve claims the journal, replays it and answers requests until ctx ends or
 // the journal fails.
-func (s *Service) serve(ctx context.Context, p uint32, slot *owned) error {
+func (s *Service) serve(ctx context.Context, p uint32, slot *owned, ready func(durable func() uint64)) error {
 	log, err := s.cfg.stream(ctx, p)
 	if err != nil {
 		return err
@@ -264,20 +103,11 @@ func (s *Service) serve(ctx context.Context, p uint32, slot *owned) error {
 	if err != nil {
 		return err
 	}
-	return s.work(ctx, p, slot, o, time.Duration(s.elapsed()-began))
-}
-
-// durable is how far the logs of this node's partitions reach.
-func (s *Service) durable() map[uint32]uint64 {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	out := make(map[uint32]uint64, len(s.owners))
-	for p, o := range s.owners {
-		if o.owner != nil {
-			out[p] = o.owner.j.Stats().Last
-		}
-	}
-	return out
+	return s.work(ctx, slot, o, func() {
+		s.log.Info("partition ready", "partition", p, "queues", len(o.queues),
+			"loaded_in", time.Duration(s.elapsed()-began).Round(time.Millisecond).String())
+		ready(func() uint64 { return j.Stats().Last })
+	})
 }
 
 // whole makes sure that the log has all that was durable at the last sign of
@@ -290,7 +120,7 @@ func (s *Service) whole(ctx context.Context, p uint32, log jet.Log) error {
 		if err != nil {
 			return err
 		}
-		least := s.leases.least(p)
+		least := s.keeper.Least(p)
 		if last >= least {
 			return nil
 		}
@@ -308,8 +138,8 @@ func (s *Service) whole(ctx context.Context, p uint32, log jet.Log) error {
 	}
 }
 
-// work runs the goroutines of an owner that is loaded.
-func (s *Service) work(ctx context.Context, p uint32, slot *owned, o *owner, loading time.Duration) error {
+// work runs the goroutines of an owner that is loaded, until ctx ends or it fails.
+func (s *Service) work(ctx context.Context, slot *owned, o *owner, ready func()) error {
 	journalCtx, stopJournal := context.WithCancel(context.WithoutCancel(ctx))
 	defer stopJournal()
 	work, stopWork := context.WithCancel(ctx)
@@ -326,10 +156,8 @@ func (s *Service) work(ctx context.Context, p uint32, slot *owned, o *owner, loa
 	}
 	s.mu.Lock()
 	slot.owner = o
-	queues := len(o.queues)
 	s.mu.Unlock()
-	s.leases.notify()
-	s.log.Info("partition ready", "partition", p, "queues", queues, "loaded_in", loading.Round(time.Millisecond).String())
+	ready()
 
 	select {
 	case <-work.Done():
@@ -349,31 +177,6 @@ func (s *Service) work(ctx context.Context, p uint32, slot *owned, o *owner, loa
 		failure = o.j.Err()
 	}
 	return failure
-}
-
-// handOver stops all partitions, then releases their leases.
-func (s *Service) handOver(ctx context.Context) {
-	s.mu.Lock()
-	var mine []uint32
-	for p := range s.owners {
-		mine = append(mine, p)
-	}
-	s.mu.Unlock()
-	var wg sync.WaitGroup
-	for _, p := range mine {
-		wg.Go(func() {
-			s.stop(p)
-			c, cancel := context.WithTimeout(context.WithoutCancel(ctx), 2*time.Second)
-			defer cancel()
-			if err := s.leases.release(c, p); err != nil {
-				s.log.Warn("a lease can't be released, others take over when it runs out", "partition", p, "error", err)
-			}
-		})
-	}
-	wg.Wait()
-	c, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
-	defer cancel()
-	_ = s.leases.beat(c, 0, true, nil)
 }
 
 // watchSpace refuses sends while the log's storage is nearly used up.
@@ -401,11 +204,14 @@ func (s *Service) watchSpace(ctx context.Context) {
 	}
 }
 
-// watchReady closes ready once every partition has an owner that answers.
+// watchReady closes ready once every partition has an owner that answers, but for
+// those that are damaged as long as one is not.
 func (s *Service) watchReady(ctx context.Context) {
 	for {
-		_, changed := s.leases.holder(0)
-		if !slices.ContainsFunc(s.Status(), func(st Status) bool { return !st.Ready }) {
+		changed := s.keeper.Changed()
+		list := s.Status()
+		served := slices.ContainsFunc(list, func(st Status) bool { return st.Ready })
+		if served && !slices.ContainsFunc(list, func(st Status) bool { return !st.Ready && st.Damaged == "" }) {
 			close(s.ready)
 			return
 		}

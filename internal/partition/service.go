@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/waystation/waystation/internal/journal"
+	"github.com/waystation/waystation/internal/lease"
 	"github.com/waystation/waystation/internal/queue"
 	"github.com/waystation/waystation/internal/registry"
 )
@@ -22,7 +23,7 @@ type Service struct {
 	log    *slog.Logger
 	run    string // this run of the node; another each start
 	base   time.Time
-	leases *leases
+	keeper *lease.Keeper
 
 	receipts *receiptSigner
 	full     atomic.Bool // free space is under the reserve
@@ -38,8 +39,6 @@ type Service struct {
 type owned struct {
 	owner    *owner // nil while loading
 	progress journal.Progress
-	cancel   context.CancelFunc
-	done     chan struct{}
 }
 
 // New checks the configuration. Nothing runs until Run; requests that come
@@ -53,7 +52,14 @@ func New(cfg Config) (*Service, error) {
 		ready: make(chan struct{}), owners: make(map[uint32]*owned),
 		slots: make(chan struct{}, cfg.MaxRequests+cfg.MaxWaiting),
 	}
-	s.leases = newLeases(cfg.Node, s.run, cfg.Lease, s.elapsed, s.log)
+	var err error
+	s.keeper, err = lease.New(lease.Config{
+		Cluster: cfg.Conn, Prefix: cfg.Prefix, Node: cfg.Node, Run: s.run, Count: cfg.Count, TTL: cfg.Lease,
+		Serve: s.own, Logger: s.log,
+	})
+	if err != nil {
+		return nil, err
+	}
 	return s, nil
 }
 
@@ -71,7 +77,7 @@ func (s *Service) Place(q *registry.Queue) uint32 {
 			return t.Partition
 		}
 	}
-	count := s.count()
+	count := s.keeper.Count()
 	best, fewest := uint32(0), int(^uint(0)>>1)
 	for p := range count {
 		if n := s.cfg.Registry.CountOf(p); n < fewest {
@@ -82,15 +88,6 @@ func (s *Service) Place(q *registry.Queue) uint32 {
 		}
 	}
 	return best
-}
-
-func (s *Service) count() uint32 {
-	s.leases.mu.Lock()
-	defer s.leases.mu.Unlock()
-	if s.leases.count > 0 {
-		return s.leases.count
-	}
-	return max(s.cfg.Count, 1) // not agreed yet
 }
 
 // hashDedup is the key under which a deduplication id is remembered; group is
@@ -121,11 +118,11 @@ var _ peer = (*owner)(nil)
 
 // peer finds who answers for a partition now; nil when nobody is known.
 func (s *Service) peer(p uint32) (peer, <-chan struct{}) {
-	run, changed := s.leases.holder(p)
-	switch run {
-	case "":
+	v, changed := s.keeper.Partition(p)
+	switch {
+	case v.Run == "":
 		return nil, changed
-	case s.run:
+	case v.Mine:
 		s.mu.Lock()
 		defer s.mu.Unlock()
 		if o := s.owners[p]; o != nil && o.owner != nil {
@@ -133,7 +130,7 @@ func (s *Service) peer(p uint32) (peer, <-chan struct{}) {
 		}
 		return nil, changed
 	default:
-		return &remote{s: s, run: run, partition: p}, changed
+		return &remote{s: s, run: v.Run, partition: p}, changed
 	}
 }
 
@@ -149,7 +146,7 @@ func call[T any](ctx context.Context, s *Service, partition uint32, f func(peer)
 	var zero T
 	deadline := time.NewTimer(s.cfg.RouteTimeout)
 	defer deadline.Stop()
-	for {
+	for rest := 25 * time.Millisecond; ; rest = min(2*rest, time.Second) {
 		p, changed := s.peer(partition)
 		if p != nil {
 			v, err := f(p)
@@ -157,9 +154,9 @@ func call[T any](ctx context.Context, s *Service, partition uint32, f func(peer)
 				return v, err
 			}
 		}
-		// An owner that changes shows in changed; one that just failed comes
-		// back under the same lease, so look again after a moment too.
-		again := time.NewTimer(25 * time.Millisecond)
+		// An owner that changes or has loaded anew shows in changed. A request to
+		// another node may also have been lost: look again now and then.
+		again := time.NewTimer(rest)
 		select {
 		case <-changed:
 		case <-again.C:

@@ -10,6 +10,8 @@ type Status struct {
 	Owner  string // the node that should own it, "" when none does
 	Mine   bool   // this node should own it
 	Ready  bool   // it is served, as far as this node knows
+	// Damaged is why it could not be loaded, "" if it could as far as is known.
+	Damaged string
 	// Of loading, and of the log, when it is this node's.
 	Entries, TotalEntries, LoadedBytes uint64
 	LiveBytes, LogBytes, PendingBytes  int64
@@ -18,18 +20,12 @@ type Status struct {
 
 // Status tells how all partitions are.
 func (s *Service) Status() []Status {
-	l := s.leases
-	out := make([]Status, s.count())
+	out := make([]Status, s.keeper.Count())
 	for p := range out {
 		st := &out[p]
 		st.Number = uint32(p)
-		l.mu.Lock()
-		le, ok := l.parts[uint32(p)]
-		if ok && !le.Released {
-			st.Owner, st.Mine = le.Node, le.Run == l.run
-			st.Ready = !st.Mine && l.alive(le.lease)
-		}
-		l.mu.Unlock()
+		v := s.keeper.View(uint32(p))
+		st.Owner, st.Mine, st.Ready, st.Damaged = v.Node, v.Mine, v.Ready && !v.Mine, v.Damaged
 		if !st.Mine {
 			continue
 		}
