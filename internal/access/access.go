@@ -1,10 +1,10 @@
 package access
 
 import (
-	"crypto/sha256"
-	"encoding/base32"
 	"errors"
 	"fmt"
+	"strings"
+	"sync/atomic"
 	"time"
 )
 
@@ -21,16 +21,6 @@ const DefaultMaxSkew = 15 * time.Minute
 type Credential struct {
 	Key, Secret, Account, User string
 	Policy                     *Policy // nil: everything in the own account
-}
-
-// Principal is who sent a request. It is a value; its strings are shared.
-type Principal struct {
-	Account   string  // twelve digits; "" when Anonymous
-	ARN       string  // arn:aws:iam::ACCOUNT:user/NAME, or :root; "" when Anonymous
-	UserID    string  // stable id of the user; the account's number for root
-	Key       string  // access key, "" when unsigned
-	Anonymous bool    // no signature: only a resource policy can let it in
-	Policy    *Policy // identity policy, nil: everything in the own account
 }
 
 // Scope is the credential scope of a signature.
@@ -50,20 +40,38 @@ type Config struct {
 	Credentials    []Credential  // further keys (tests, embedding); any makes the mode keyed
 	DefaultAccount string        // account of unknown keys in open mode; default DefaultAccount
 	MaxSkew        time.Duration // default DefaultMaxSkew
-	Now            func() time.Time
+	// Hosts are names, besides those of loopback, by which requests may address an
+	// open server: without ports. Ignored in keyed mode.
+	Hosts []string
+	// Origins are the web sites (scheme://host:port) whose pages may call an open
+	// server; "*" is all. Ignored in keyed mode: a page that has a key may use it.
+	Origins []string
+	// EnforcePolicies has policies asked in open mode too. In keyed mode they
+	// always are.
+	EnforcePolicies bool
+	Now             func() time.Time
 }
 
-// Access authenticates and authorizes. It is immutable after New but for its
-// cache of signing keys, and safe for concurrent use.
+// Access authenticates and authorizes. Safe for concurrent use.
 type Access struct {
-	open     bool
-	account  string    // of unknown keys in open mode
-	root     Principal // of account
-	skew     time.Duration
-	now      func() time.Time
-	keys     map[string]*holder
+	open    bool
+	enforce bool
+	account string    // of unknown keys in open mode
+	root    Principal // of account
+	skew    time.Duration
+	now     func() time.Time
+	hosts   []string // lower case
+	origins []string
+
+	dir      atomic.Pointer[directory]
 	warnings []string
 	cache    keyCache
+	policies policyCache
+}
+
+// directory is who there is. It is immutable: a change makes a new one.
+type directory struct {
+	keys map[string]*holder
 }
 
 // holder is a credential with its principal made up beforehand.
@@ -74,11 +82,14 @@ type holder struct {
 
 // New reads the keys file, if one is named, and refuses what is wrong with it.
 func New(cfg Config) (*Access, error) {
-	a := &Access{account: cfg.DefaultAccount, skew: cfg.MaxSkew, now: cfg.Now, keys: map[string]*holder{}}
+	a := &Access{
+		account: cfg.DefaultAccount, skew: cfg.MaxSkew, now: cfg.Now,
+		hosts: lowered(cfg.Hosts), origins: lowered(cfg.Origins),
+	}
 	if a.account == "" {
 		a.account = DefaultAccount
 	}
-	if !isAccount(a.account) {
+	if !IsAccount(a.account) {
 		return nil, fmt.Errorf("access: default account %q: must be twelve digits", a.account)
 	}
 	a.root = Root(a.account)
@@ -101,57 +112,41 @@ func New(cfg Config) (*Access, error) {
 		creds = append(list, creds...)
 	}
 	a.open = cfg.KeysFile == "" && len(creds) == 0
-	for _, c := range creds {
-		if err := a.add(c); err != nil {
-			return nil, fmt.Errorf("access: %w", err)
-		}
+	a.enforce = !a.open || cfg.EnforcePolicies
+	dir, err := newDirectory(creds)
+	if err != nil {
+		return nil, fmt.Errorf("access: %w", err)
 	}
+	a.dir.Store(dir)
 	return a, nil
 }
 
-func (a *Access) add(c Credential) error {
-	if err := c.check(); err != nil {
-		return err
+func newDirectory(creds []Credential) (*directory, error) {
+	d := &directory{keys: make(map[string]*holder, len(creds))}
+	for _, c := range creds {
+		if err := c.check(); err != nil {
+			return nil, err
+		}
+		if _, ok := d.keys[c.Key]; ok {
+			return nil, fmt.Errorf("key %s: given twice", c.Key)
+		}
+		p := userPrincipal(c.Account, c.User)
+		p.Key, p.Policy = c.Key, c.Policy
+		d.keys[c.Key] = &holder{secret: c.Secret, principal: p}
 	}
-	if _, ok := a.keys[c.Key]; ok {
-		return fmt.Errorf("key %s: given twice", c.Key)
-	}
-	p := userPrincipal(c.Account, c.User)
-	p.Key, p.Policy = c.Key, c.Policy
-	a.keys[c.Key] = &holder{secret: c.Secret, principal: p}
-	return nil
+	return d, nil
 }
 
-// Open tells whether this is open mode: any key, no signature checked.
+// Open reports whether this is open mode: any key, no signature checked.
 func (a *Access) Open() bool { return a.open }
 
 // Warnings are what an operator should hear about the keys file, one sentence each.
 func (a *Access) Warnings() []string { return a.warnings }
 
-// Root is the principal of an account itself.
-func Root(account string) Principal { return userPrincipal(account, "") }
-
-func userPrincipal(account, user string) Principal {
-	if user == "" || user == "root" {
-		return Principal{Account: account, ARN: "arn:aws:iam::" + account + ":root", UserID: account}
+func lowered(list []string) []string {
+	out := make([]string, len(list))
+	for i, s := range list {
+		out[i] = strings.ToLower(strings.TrimSpace(s))
 	}
-	sum := sha256.Sum256([]byte(account + "/" + user))
-	return Principal{
-		Account: account,
-		ARN:     "arn:aws:iam::" + account + ":user/" + user,
-		UserID:  "AIDA" + base32.StdEncoding.EncodeToString(sum[:])[:17],
-	}
-}
-
-// isAccount tells whether s is an account number: twelve digits.
-func isAccount(s string) bool {
-	if len(s) != 12 {
-		return false
-	}
-	for i := range len(s) {
-		if s[i] < '0' || s[i] > '9' {
-			return false
-		}
-	}
-	return true
+	return out
 }

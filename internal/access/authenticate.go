@@ -27,7 +27,7 @@ type Claim struct {
 	Scope     Scope
 
 	sig    signature
-	holder *holder
+	holder holder
 	sent   string // hash of the payload that the request names
 	state  claimState
 }
@@ -68,7 +68,8 @@ func (a *Access) Authenticate(r *http.Request, body []byte) (Principal, Scope, e
 // for Confirm. An *Error tells what is wrong. With ErrMissingToken the claim is an
 // anonymous one, for callers that let resource policies decide.
 //
-// In open mode it never fails but for requests from other web sites.
+// In open mode it fails for requests of other web sites, for hosts that are not
+// this machine's, and for regions that cannot be; see the package comment.
 func (a *Access) Identify(r *http.Request) (Claim, error) {
 	var c Claim
 	var err error
@@ -85,9 +86,9 @@ func (a *Access) Identify(r *http.Request) (Claim, error) {
 	if err != nil {
 		return c, err
 	}
-	h, ok := a.keys[c.sig.key]
-	if !ok || c.sig.token != "" {
-		return c, ErrInvalidToken
+	h, err := a.holder(&c.sig)
+	if err != nil {
+		return c, err
 	}
 	if err := c.sig.checkTime(a.now(), a.skew); err != nil {
 		return c, err
@@ -107,6 +108,8 @@ func (a *Access) Identify(r *http.Request) (Claim, error) {
 	case c.sent != "":
 		c.state = needsHash
 		err = a.verify(r, &c, c.sent)
+	case r.ContentLength == 0 && len(r.TransferEncoding) == 0:
+		err = a.verify(r, &c, emptyHash)
 	default:
 		c.state = needsBody
 	}
@@ -150,45 +153,60 @@ func (a *Access) confirm(c *Claim, r *http.Request, hash string) error {
 	return nil
 }
 
-// identify is Authenticate in open mode.
-func (a *Access) identify(r *http.Request) (Principal, Scope, error) {
-	if crossSite(r) {
-		return Principal{}, Scope{}, &Error{Code: ErrAccessDenied.Code, Status: ErrAccessDenied.Status,
-			Message: "Requests from other web sites are refused while no keys are configured."}
+// holder finds who has the key of a signature, and the secret that goes with it.
+func (a *Access) holder(s *signature) (holder, error) {
+	if s.token != "" {
+		return a.sessionOf(s)
 	}
-	s := signature{}
-	if h := r.Header["Authorization"]; len(h) > 0 {
-		s, _ = parseAuthorization(h[0])
-	} else if v, n := queryValue(r.URL.RawQuery, "X-Amz-Credential"); n > 0 {
-		_ = s.setCredential(v)
+	h, ok := a.dir.Load().keys[s.key]
+	if !ok {
+		return holder{}, ErrInvalidToken
 	}
-	scope := s.scope
-	if scope.Region == "" {
-		scope.Region = DefaultRegion
-	}
-	account := a.account
-	if isAccount(s.key) {
-		account = s.key
-	}
-	p := a.root
-	if account != a.account {
-		p = Root(account)
-	}
-	p.Key = s.key
-	return p, scope, nil
+	return *h, nil
 }
 
-// crossSite tells whether a browser sent r on behalf of another site's page.
-func crossSite(r *http.Request) bool {
-	h := r.Header["Sec-Fetch-Site"]
-	return len(h) > 0 && h[0] == "cross-site"
+// identify is Identify in open mode.
+func (a *Access) identify(r *http.Request) (Principal, Scope, error) {
+	if err := a.guard(r); err != nil {
+		return Principal{}, Scope{}, err
+	}
+	s := signature{}
+	var err error
+	if h := r.Header["Authorization"]; len(h) > 0 {
+		s, err = parseAuthorization(h[0])
+		s.token = r.Header.Get("X-Amz-Security-Token")
+	} else if v, n := queryValue(r.URL.RawQuery, "X-Amz-Credential"); n > 0 {
+		err = s.setCredential(v)
+		s.token, _ = queryValue(r.URL.RawQuery, "X-Amz-Security-Token")
+	}
+	scope := s.scope
+	switch {
+	case scope.Region == "":
+		scope.Region = DefaultRegion
+	case !IsRegion(scope.Region):
+		return Principal{}, Scope{}, err // what is no region must not get into ARNs
+	}
+	if s.token != "" {
+		// Anybody's token is taken, for any key; one of ours says whose it is.
+		if h, err := a.sessionOf(&s); err == nil {
+			return h.principal, scope, nil
+		}
+	}
+	p := a.root
+	if s.key != a.account && IsAccount(s.key) {
+		p = Root(s.key)
+	}
+	if isKeyID(s.key) {
+		p.Key = s.key
+	}
+	return p, scope, nil
 }
 
 // verify compares the signature with ours; payload is the last line of the
 // canonical request.
 func (a *Access) verify(r *http.Request, c *Claim, payload string) error {
 	s := &c.sig
-	key, cached := a.cache.get(s.key, s.scope)
+	key, cached := a.cache.get(c.holder.secret, s.scope)
 	if !cached {
 		key = signingKey(c.holder.secret, s.scope)
 	}
@@ -197,7 +215,7 @@ func (a *Access) verify(r *http.Request, c *Claim, payload string) error {
 	}
 	// Only after a match: strangers cannot fill the cache.
 	if !cached {
-		a.cache.put(s.key, s.scope, key)
+		a.cache.put(c.holder.secret, s.scope, key)
 	}
 	return nil
 }

@@ -31,10 +31,10 @@ func BenchmarkAuthenticate(b *testing.B) {
 
 func BenchmarkAuthorize(b *testing.B) {
 	a := keyed(b)
-	p := a.keys[testKey].principal
+	p := a.dir.Load().keys[testKey].principal
 	b.ReportAllocs()
 	for b.Loop() {
-		if err := a.Authorize(p, "sqs:SendMessage", queue, testAccount, nil, nil); err != nil {
+		if err := a.Authorize(Query{Principal: &p, Action: "sqs:SendMessage", Resource: queue, Account: testAccount}); err != nil {
 			b.Fatal(err)
 		}
 	}
@@ -44,15 +44,15 @@ func BenchmarkEvaluate(b *testing.B) {
 	p := mustParse(b, `{"Statement":[{"Effect":"Allow","Action":["sqs:Get*","sqs:*Message"],"Resource":"arn:aws:sqs:*:222222222222:ord*"}]}`, Identity)
 	b.ReportAllocs()
 	for b.Loop() {
-		p.Evaluate(Request{Principal: alice, Action: "sqs:SendMessage", Resource: queue})
+		p.Evaluate(Request{Principal: caller(alice), Action: "sqs:SendMessage", Resource: queue})
 	}
 }
 
 func TestAllocations(t *testing.T) {
 	a := keyed(t)
-	p := a.keys[testKey].principal
+	p := a.dir.Load().keys[testKey].principal
 	if n := testing.AllocsPerRun(100, func() {
-		_ = a.Authorize(p, "sqs:SendMessage", queue, testAccount, nil, nil)
+		_ = a.Authorize(Query{Principal: &p, Action: "sqs:SendMessage", Resource: queue, Account: testAccount})
 	}); n != 0 {
 		t.Errorf("Authorize allocates %v times", n)
 	}

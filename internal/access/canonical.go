@@ -226,18 +226,6 @@ func unescape(s string) string {
 	return string(b)
 }
 
-func unhex(c byte) int {
-	switch {
-	case '0' <= c && c <= '9':
-		return int(c - '0')
-	case 'a' <= c && c <= 'f':
-		return int(c-'a') + 10
-	case 'A' <= c && c <= 'F':
-		return int(c-'A') + 10
-	}
-	return -1
-}
-
 // abnormal tells whether normalPath would change a path.
 func abnormal(path string) bool {
 	return strings.Contains(path, "//") || strings.Contains(path, "/.")

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/netip"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -22,10 +23,11 @@ type condition struct {
 	forAny   bool
 }
 
-// holds evaluates the condition. Context values are single, so ForAnyValue and
-// ForAllValues differ from the plain operator only when the key is absent.
-func (c *condition) holds(r *Request, userID string) bool {
-	value, ok := contextValue(r, userID, c.key)
+// holds evaluates the condition. A plain operator looks for any value of a key
+// that has several.
+// https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_condition-single-vs-multi-valued-context-keys.html
+func (c *condition) holds(r *Request) bool {
+	values, single, ok := contextValues(r, c.key)
 	switch {
 	case c.null != 0:
 		return ok == (c.null == 2)
@@ -33,33 +35,29 @@ func (c *condition) holds(r *Request, userID string) bool {
 		return true
 	case !ok:
 		return c.negated && !c.forAny
+	case values == nil:
+		return c.test(single) != c.negated
+	case c.forAll:
+		return !slices.ContainsFunc(values, func(v string) bool { return c.test(v) == c.negated })
+	case c.forAny:
+		return slices.ContainsFunc(values, func(v string) bool { return c.test(v) != c.negated })
 	}
-	return c.test(value) != c.negated
+	return slices.ContainsFunc(values, c.test) != c.negated
 }
 
-// contextValue looks up a condition key.
-func contextValue(r *Request, userID, key string) (string, bool) {
-	if v, ok := r.Context[key]; ok {
-		return v, true
+// contextValues looks up a condition key: a list, or a single value of a key
+// about the principal.
+func contextValues(r *Request, key string) (list []string, single string, ok bool) {
+	if v, ok := r.Context[key]; ok && len(v) > 0 {
+		return v, "", true
 	}
 	for k, v := range r.Context {
-		if strings.EqualFold(k, key) {
-			return v, true
+		if len(v) > 0 && strings.EqualFold(k, key) {
+			return v, "", true
 		}
 	}
-	switch lower(key) {
-	case "aws:principalarn":
-		return r.Principal, strings.HasPrefix(r.Principal, "arn:")
-	case "aws:principalaccount":
-		a := arnAccount(r.Principal)
-		return a, a != ""
-	case "aws:userid":
-		return userID, userID != ""
-	case "aws:username":
-		_, name, ok := strings.Cut(r.Principal, ":user/")
-		return name[strings.LastIndexByte(name, '/')+1:], ok
-	}
-	return "", false
+	single, ok = r.Principal.value(key)
+	return nil, single, ok
 }
 
 // operator makes the test of one policy value.

@@ -10,9 +10,11 @@ import (
 // which costs four hashes a key.
 const maxCachedKeys = 4096
 
+// cacheKey has the secret, not the key's name: a key whose secret was changed
+// must not go on with what was derived from the old one.
 type cacheKey struct {
-	key   string
-	scope Scope
+	secret string
+	scope  Scope
 }
 
 // keyCache keeps derived signing keys: deriving costs more than the rest of the
@@ -22,16 +24,16 @@ type keyCache struct {
 	keys map[cacheKey][32]byte // guarded by mu
 }
 
-func (c *keyCache) get(key string, scope Scope) ([32]byte, bool) {
+func (c *keyCache) get(secret string, scope Scope) ([32]byte, bool) {
 	c.mu.RLock()
-	k, ok := c.keys[cacheKey{key, scope}]
+	k, ok := c.keys[cacheKey{secret, scope}]
 	c.mu.RUnlock()
 	return k, ok
 }
 
-func (c *keyCache) put(key string, scope Scope, derived [32]byte) {
-	// The strings are parts of a request's headers: keep copies.
-	k := cacheKey{strings.Clone(key), Scope{
+func (c *keyCache) put(secret string, scope Scope, derived [32]byte) {
+	// The scope's strings are parts of a request's headers: keep copies.
+	k := cacheKey{secret, Scope{
 		Region: strings.Clone(scope.Region), Service: strings.Clone(scope.Service), Date: strings.Clone(scope.Date),
 	}}
 	c.mu.Lock()

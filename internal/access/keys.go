@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"strings"
 
 	"go.yaml.in/yaml/v3"
 )
@@ -130,13 +129,13 @@ func (c Credential) check() error {
 	switch {
 	case c.Key == "":
 		return errors.New("key is missing")
-	case len(c.Key) > 128 || strings.ContainsFunc(c.Key, func(r rune) bool { return r <= ' ' || r > '~' || r == '/' || r == ',' || r == '=' }):
+	case !isKeyID(c.Key):
 		return fmt.Errorf("key %q: must be at most 128 printable ASCII characters without blanks, slash, comma and =", c.Key)
 	case len(c.Secret) < 8:
 		return fmt.Errorf("key %s: secret must have at least 8 characters", c.Key)
-	case !isAccount(c.Account):
+	case !IsAccount(c.Account):
 		return fmt.Errorf("key %s: account %q must be twelve digits (in quotes)", c.Key, c.Account)
-	case len(c.User) > 64 || strings.ContainsFunc(c.User, func(r rune) bool { return r <= ' ' || r > '~' || strings.ContainsRune(`:*?"\`, r) }):
+	case c.User != "" && !isName(c.User):
 		return fmt.Errorf("key %s: user %q must be at most 64 printable ASCII characters without blanks and :*?\"\\", c.Key, c.User)
 	}
 	return nil

@@ -45,22 +45,22 @@ func TestKeysFile(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if a.Open() || len(a.Warnings()) != 0 || len(a.keys) != 3 {
-		t.Errorf("open %v, warnings %q, %d keys", a.Open(), a.Warnings(), len(a.keys))
+	if a.Open() || len(a.Warnings()) != 0 || len(a.dir.Load().keys) != 3 {
+		t.Errorf("open %v, warnings %q, %d keys", a.Open(), a.Warnings(), len(a.dir.Load().keys))
 	}
-	p := a.keys["AKIAORDERS0000000001"].principal
+	p := a.dir.Load().keys["AKIAORDERS0000000001"].principal
 	if p.ARN != "arn:aws:iam::123456789012:user/orders" || !strings.HasPrefix(p.UserID, "AIDA") || len(p.UserID) != 21 || p.Policy == nil {
 		t.Errorf("principal %+v", p)
 	}
-	if err := a.Authorize(p, "sqs:SendMessage", "arn:aws:sqs:x:123456789012:orders-1", p.Account, nil,
-		map[string]string{"aws:SecureTransport": "true", "x:n": "4"}); err != nil {
+	if err := a.Authorize(Query{Principal: &p, Action: "sqs:SendMessage", Resource: "arn:aws:sqs:x:123456789012:orders-1", Account: p.Account,
+		Context: func() Context { return Context{"aws:SecureTransport": {"true"}, "x:n": {"4"}} }}); err != nil {
 		t.Error(err)
 	}
-	root := a.keys["AKIAADMIN00000000001"].principal
+	root := a.dir.Load().keys["AKIAADMIN00000000001"].principal
 	if root.Account != "000000000012" || root.ARN != "arn:aws:iam::000000000012:root" || root.UserID != root.Account || root.Policy != nil {
 		t.Errorf("principal %+v", root)
 	}
-	if d := a.keys["AKIAJSON"].principal.Policy.Evaluate(Request{Action: "a:b", Resource: "x"}); d != Deny {
+	if d := a.dir.Load().keys["AKIAJSON"].principal.Policy.Evaluate(Request{Action: "a:b", Resource: "x"}); d != Deny {
 		t.Errorf("policy in JSON: %v", d)
 	}
 }

@@ -121,7 +121,9 @@ func parseStatement(o object, kind Kind, version string) (s statement, err error
 				return s, err
 			}
 			for _, r := range s.resources {
-				if r != "*" && !strings.HasPrefix(r, "arn:") {
+				// A resource's policy may hold anything here, as with AWS: it then
+				// matches nothing.
+				if kind == Identity && r != "*" && !strings.HasPrefix(r, "arn:") {
 					return s, fmt.Errorf(`%s %q must be "*" or an ARN`, m.name, r)
 				}
 			}
@@ -160,7 +162,7 @@ func parseStatement(o object, kind Kind, version string) (s statement, err error
 	return s, nil
 }
 
-// parsePrincipals reads "*" or {"AWS": …, "Service": …}.
+// parsePrincipals reads "*" or {"AWS": …, "Service": …, "Federated": …}.
 func parsePrincipals(m member) ([]principal, error) {
 	if m.value == "*" {
 		return []principal{{any: true}}, nil
@@ -192,11 +194,11 @@ func parsePrincipal(kind, v string) (principal, error) {
 		if v == "*" {
 			return principal{any: true}, nil
 		}
-		if isAccount(v) {
+		if IsAccount(v) {
 			return principal{account: v}, nil
 		}
 		parts := strings.SplitN(v, ":", 6)
-		if len(parts) != 6 || parts[0] != "arn" || parts[3] != "" || !isAccount(parts[4]) ||
+		if len(parts) != 6 || parts[0] != "arn" || parts[3] != "" || !IsAccount(parts[4]) ||
 			(parts[2] != "iam" && parts[2] != "sts") || parts[5] == "" || strings.ContainsAny(v, "*?") {
 			return principal{}, fmt.Errorf(`Principal %q must be "*", an account of twelve digits, or the ARN of an account, user or role without wildcards`, v)
 		}
@@ -209,8 +211,13 @@ func parsePrincipal(kind, v string) (principal, error) {
 			return principal{}, fmt.Errorf(`Principal Service %q must be a name such as "sns.amazonaws.com"`, v)
 		}
 		return principal{service: v}, nil
+	case "Federated":
+		if v == "" || strings.ContainsAny(v, "*?") {
+			return principal{}, fmt.Errorf(`Principal Federated %q must be the ARN of an identity provider`, v)
+		}
+		return principal{provider: v}, nil
 	}
-	return principal{}, fmt.Errorf(`Principal has the unknown kind %q; use "AWS" or "Service"`, kind)
+	return principal{}, fmt.Errorf(`Principal has the unknown kind %q; use "AWS", "Service" or "Federated"`, kind)
 }
 
 // patterns reads a string or a list of them, for Action and Resource.

@@ -1,7 +1,5 @@
 package access
 
-import "strings"
-
 // Kind says what a policy is attached to.
 type Kind int
 
@@ -40,16 +38,12 @@ type Policy struct {
 
 // Request is what a policy is asked.
 type Request struct {
-	// Principal is the caller's ARN, a service's name ("sns.amazonaws.com"), or ""
-	// for an anonymous caller. Identity policies do not look at it but for the
-	// condition keys aws:PrincipalArn, aws:PrincipalAccount and aws:username.
-	Principal string
+	// Principal is the caller. Identity policies do not look at it but for the
+	// condition keys about the principal.
+	Principal *Principal
 	Action    string // "sqs:SendMessage"; compared without regard to case
 	Resource  string // ARN
-	// Context has the values of condition keys, such as "aws:SourceArn",
-	// "aws:SourceIp", "aws:SecureTransport" ("true", "false"), "aws:CurrentTime".
-	// Keys are compared without regard to case.
-	Context map[string]string
+	Context   Context
 }
 
 type statement struct {
@@ -66,76 +60,101 @@ type statement struct {
 
 // principal is one entry of a Principal element. Empty fields do not match.
 type principal struct {
-	any     bool
-	account string // the account as a whole
-	arn     string // one user or role
-	service string
+	any      bool
+	account  string // the account as a whole
+	arn      string // one user, role or session
+	service  string
+	provider string // an identity provider
 }
+
+// grant says how directly a statement names the caller.
+type grant int
+
+const (
+	toNobody  grant = iota
+	toAccount       // the caller's account as a whole
+	toMany          // anybody, or the role of the caller's session
+	toCaller        // the caller itself
+)
 
 // Evaluate decides on r. A nil Policy says None.
 func (p *Policy) Evaluate(r Request) Decision {
-	d, _ := p.evaluate(&r, "")
+	if r.Principal == nil {
+		r.Principal = &Principal{Anonymous: true}
+	}
+	d, _ := p.evaluate(&r)
 	return d
 }
 
-// evaluate is Evaluate; direct tells whether an Allow was given to the caller
-// itself or to anyone, not only to the caller's account as a whole.
-func (p *Policy) evaluate(r *Request, userID string) (d Decision, direct bool) {
+// evaluate is Evaluate; how is the most direct of the grants that allow.
+func (p *Policy) evaluate(r *Request) (d Decision, how grant) {
 	if p == nil {
-		return None, false
+		return None, toNobody
 	}
 	for i := range p.statements {
 		s := &p.statements[i]
-		ok, viaAccount := s.applies(p.kind, r, userID)
-		if !ok {
+		to := s.applies(p.kind, r)
+		if to == toNobody {
 			continue
 		}
 		if s.deny {
-			return Deny, false
+			return Deny, toNobody
 		}
-		d = Allow
-		direct = direct || !viaAccount
+		d, how = Allow, max(how, to)
 	}
-	return d, direct
+	return d, how
 }
 
-func (s *statement) applies(kind Kind, r *Request, userID string) (ok, viaAccount bool) {
+// applies reports how the statement reaches the caller: toNobody when it does not.
+func (s *statement) applies(kind Kind, r *Request) grant {
+	to := toMany
 	if kind == Resource {
-		hit, account := matchPrincipal(s.principals, r.Principal)
-		if hit == s.notPrincipal {
-			return false, false
+		to = matchPrincipal(s.principals, r.Principal)
+		if s.notPrincipal {
+			if to != toNobody || !s.deny && (r.Principal.Anonymous || r.Principal.Service != "") {
+				// Who is "everyone but X" must at least be someone: an unsigned
+				// request and a service are let in by name only.
+				return toNobody
+			}
+			to = toMany
 		}
-		viaAccount = account && !s.notPrincipal
+		if to == toNobody {
+			return toNobody
+		}
 	}
 	if matchAny(s.actions, r.Action, true) == s.notAction || matchAny(s.resources, r.Resource, false) == s.notResource {
-		return false, false
+		return toNobody
 	}
 	for i := range s.conditions {
-		if !s.conditions[i].holds(r, userID) {
-			return false, false
+		if !s.conditions[i].holds(r) {
+			return toNobody
 		}
 	}
-	return true, viaAccount
+	return to
 }
 
-// matchPrincipal tells whether the caller is among list, and whether only as a
-// member of a listed account.
-func matchPrincipal(list []principal, caller string) (ok, viaAccount bool) {
-	account := arnAccount(caller)
+// matchPrincipal reports how directly list names the caller.
+func matchPrincipal(list []principal, who *Principal) (how grant) {
+	role := ""
+	if who.Session != nil {
+		role = who.Session.Role
+	}
 	for i := range list {
 		switch p := &list[i]; {
 		case p.any:
-			return true, false
-		case p.arn != "" && p.arn == caller, p.service != "" && p.service == caller:
-			return true, false
-		case p.account != "" && p.account == account:
-			ok, viaAccount = true, !isRoot(caller)
-			if !viaAccount {
-				return true, false
+			how = max(how, toMany)
+		case p.arn != "" && p.arn == who.ARN, p.service != "" && p.service == who.Service, p.provider != "" && p.provider == who.Provider:
+			return toCaller
+		case p.arn != "" && p.arn == role:
+			how = max(how, toMany)
+		case p.account != "" && p.account == who.Account:
+			if who.IsRoot() {
+				return toCaller
 			}
+			how = max(how, toAccount)
 		}
 	}
-	return ok, viaAccount
+	return how
 }
 
 func matchAny(patterns []string, s string, fold bool) bool {
@@ -146,24 +165,6 @@ func matchAny(patterns []string, s string, fold bool) bool {
 	}
 	return false
 }
-
-// arnAccount gives the account of an ARN, "" if it has none.
-func arnAccount(arn string) string {
-	if !strings.HasPrefix(arn, "arn:") {
-		return ""
-	}
-	for range 4 {
-		_, rest, ok := strings.Cut(arn, ":")
-		if !ok {
-			return ""
-		}
-		arn = rest
-	}
-	account, _, _ := strings.Cut(arn, ":")
-	return account
-}
-
-func isRoot(arn string) bool { return strings.HasSuffix(arn, ":root") }
 
 // glob matches s against a pattern of literal characters, "*" (any run of
 // characters) and "?" (any one). fold compares ASCII letters without regard to

@@ -21,6 +21,17 @@ func mustParse(t require, doc string, kind Kind) *Policy {
 	return p
 }
 
+// caller is the principal of an ARN, a service or nobody.
+func caller(name string) *Principal {
+	switch {
+	case name == "":
+		return &Principal{Anonymous: true}
+	case !strings.HasPrefix(name, "arn:"):
+		return &Principal{Service: name}
+	}
+	return &Principal{ARN: name, Account: arnAccount(name)}
+}
+
 // statementOf wraps members of one allowing statement on everything.
 func statementOf(members string) string {
 	return `{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"*","Resource":"*"` + members + `}}`
@@ -48,7 +59,7 @@ func TestEvaluateIdentity(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
 			p := mustParse(t, `{"Version":"2012-10-17","Id":"x","Statement":[`+tt.statements+`]}`, Identity)
-			if got := p.Evaluate(Request{Principal: alice, Action: tt.action, Resource: tt.resource}); got != tt.want {
+			if got := p.Evaluate(Request{Principal: caller(alice), Action: tt.action, Resource: tt.resource}); got != tt.want {
 				t.Errorf("got %v, want %v", got, tt.want)
 			}
 		})
@@ -75,11 +86,13 @@ func TestEvaluatePrincipals(t *testing.T) {
 		{`"Principal":{"Service":"sns.amazonaws.com","AWS":"111111111111"}`, alice, Allow},
 		{`"NotPrincipal":{"AWS":"` + alice + `"}`, alice, None},
 		{`"NotPrincipal":{"AWS":"` + alice + `"}`, alice + "2", Allow},
+		{`"NotPrincipal":{"AWS":"` + alice + `"}`, "", None},
+		{`"NotPrincipal":{"AWS":"` + alice + `"}`, "sns.amazonaws.com", None},
 	} {
 		t.Run(tt.principal+" "+tt.caller, func(t *testing.T) {
 			t.Parallel()
 			p := mustParse(t, statementOf(","+tt.principal), Resource)
-			if got := p.Evaluate(Request{Principal: tt.caller, Action: "sqs:SendMessage", Resource: queue}); got != tt.want {
+			if got := p.Evaluate(Request{Principal: caller(tt.caller), Action: "sqs:SendMessage", Resource: queue}); got != tt.want {
 				t.Errorf("got %v, want %v", got, tt.want)
 			}
 		})
@@ -88,9 +101,10 @@ func TestEvaluatePrincipals(t *testing.T) {
 
 func TestConditions(t *testing.T) {
 	t.Parallel()
-	ctx := map[string]string{
-		"aws:SourceArn": "arn:aws:sns:eu-west-1:222222222222:topic", "aws:SourceIp": "203.0.113.7",
-		"aws:SecureTransport": "true", "aws:CurrentTime": "2026-03-01T12:00:00Z", "x:n": "7", "x:b": "AQI=",
+	ctx := Context{
+		"aws:SourceArn": {"arn:aws:sns:eu-west-1:222222222222:topic"}, "aws:SourceIp": {"203.0.113.7"},
+		"aws:SecureTransport": {"true"}, "aws:CurrentTime": {"2026-03-01T12:00:00Z"}, "x:n": {"7"}, "x:b": {"AQI="},
+		"x:many": {"a", "b"},
 	}
 	for _, tt := range []struct {
 		condition string
@@ -135,13 +149,24 @@ func TestConditions(t *testing.T) {
 		{`{"ForAnyValue:StringNotEquals":{"x:missing":["7"]}}`, false},
 		{`{"ForAllValues:StringEquals":{"x:missing":["7"]}}`, true},
 		{`{"ForAllValues:StringEquals":{"x:n":["8"]}}`, false},
+		{`{"ForAllValues:StringEquals":{"x:many":["a","b","c"]}}`, true},
+		{`{"ForAllValues:StringEquals":{"x:many":["a","c"]}}`, false},
+		{`{"ForAllValues:StringNotEquals":{"x:many":["b","c"]}}`, false},
+		{`{"ForAllValues:StringNotEquals":{"x:many":["c"]}}`, true},
+		{`{"ForAnyValue:StringEquals":{"x:many":["b","c"]}}`, true},
+		{`{"ForAnyValue:StringEquals":{"x:many":["c"]}}`, false},
+		{`{"ForAnyValue:StringNotEquals":{"x:many":["a"]}}`, true},
+		{`{"ForAnyValue:StringNotEquals":{"x:many":["a","b"]}}`, false},
+		{`{"StringEquals":{"x:many":"b"}}`, true},
+		{`{"StringNotEquals":{"x:many":"b"}}`, false},
+		{`{"StringEquals":{"aws:PrincipalType":"User"},"Bool":{"aws:PrincipalIsAWSService":"false"}}`, true},
 		{`{"StringEquals":{"aws:username":"alice","aws:PrincipalAccount":"111111111111","aws:PrincipalArn":"` + alice + `"}}`, true},
 		{`{"Bool":{"aws:SecureTransport":"true"},"NumericEquals":{"x:n":"8"}}`, false},
 	} {
 		t.Run(tt.condition, func(t *testing.T) {
 			t.Parallel()
 			p := mustParse(t, statementOf(`,"Condition":`+tt.condition), Identity)
-			got := p.Evaluate(Request{Principal: alice, Action: "sqs:SendMessage", Resource: queue, Context: ctx})
+			got := p.Evaluate(Request{Principal: caller(alice), Action: "sqs:SendMessage", Resource: queue, Context: ctx})
 			if (got == Allow) != tt.want {
 				t.Errorf("got %v", got)
 			}
@@ -247,11 +272,7 @@ func TestAuthorize(t *testing.T) {
 			if tt.identity != "" {
 				p.Policy = mustParse(t, tt.identity, Identity)
 			}
-			var resource *Policy
-			if tt.resource != "" {
-				resource = mustParse(t, tt.resource, Resource)
-			}
-			err := keyed(t).Authorize(p, "sqs:SendMessage", queue, tt.account, resource, nil)
+			err := keyed(t).Authorize(Query{Principal: &p, Action: "sqs:SendMessage", Resource: queue, Account: tt.account, Policy: tt.resource})
 			if tt.want == nil && err != nil || tt.want != nil && !errors.Is(err, tt.want) {
 				t.Errorf("got %v, want %v", err, tt.want)
 			}
@@ -297,7 +318,7 @@ func FuzzParsePolicy(f *testing.F) {
 				continue
 			}
 			// Whatever was accepted can be evaluated.
-			p.Evaluate(Request{Principal: alice, Action: "sqs:SendMessage", Resource: queue, Context: map[string]string{"aws:SourceArn": queue}})
+			p.Evaluate(Request{Principal: caller(alice), Action: "sqs:SendMessage", Resource: queue, Context: Context{"x:y": {"1"}}})
 		}
 	})
 }

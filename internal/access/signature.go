@@ -180,12 +180,19 @@ func (s *signature) setCredential(c string) error {
 	switch {
 	case s.key == "":
 		return incomplete("Credential has no access key.")
+	case !isKeyID(s.key):
+		return incomplete("Credential has an access key that is longer than 128 characters or has others than printable ones.")
 	case term != terminator:
 		return mismatch("Credential should be scoped with a valid terminator: '" + terminator + "'.")
 	case s.scope.Region == "":
 		return mismatch("Credential should be scoped to a valid region.")
-	case s.scope.Service == "":
+	case !IsRegion(s.scope.Region):
+		return mismatch("Credential should be scoped to a valid region: '" + clip(s.scope.Region) +
+			"' is none, a region has 1 to 63 letters, digits and hyphens and begins and ends with no hyphen.")
+	case !IsToken(s.scope.Service, maxRegion):
 		return mismatch("Credential should be scoped to a service.")
+	case !digits(s.scope.Date, 8):
+		return mismatch("Date in Credential scope should be of the form YYYYMMDD.")
 	}
 	return nil
 }
