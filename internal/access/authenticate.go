@@ -100,6 +100,9 @@ func (a *Access) Identify(r *http.Request) (Claim, error) {
 		return c, err
 	}
 	c.holder, c.sent = h, sentHash(r, &c.sig)
+	if c.sent == "" && r.ContentLength == 0 && len(r.TransferEncoding) == 0 {
+		c.sent = emptyHash // no body is to come
+	}
 	switch {
 	case c.sent == unsignedPayload:
 		err = a.verify(r, &c, unsignedPayload)
@@ -108,8 +111,6 @@ func (a *Access) Identify(r *http.Request) (Claim, error) {
 	case c.sent != "":
 		c.state = needsHash
 		err = a.verify(r, &c, c.sent)
-	case r.ContentLength == 0 && len(r.TransferEncoding) == 0:
-		err = a.verify(r, &c, emptyHash)
 	default:
 		c.state = needsBody
 	}

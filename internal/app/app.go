@@ -36,6 +36,7 @@ type App struct {
 	conn       *jet.Conn
 	registry   *registry.Registry
 	access     *access.Access
+	proxies    access.Proxies
 	partitions *partition.Service
 	apis       *protocol.Handler
 }

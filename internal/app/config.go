@@ -4,10 +4,13 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/url"
 	"os"
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/waystation/waystation/internal/access"
 )
 
 // Config says what a server does. Its keys are the same everywhere: the yaml
@@ -22,6 +25,15 @@ type Config struct {
 	Account string `yaml:"account" name:"account" group:"server" placeholder:"ID" help:"Default account, twelve digits."`
 	// Keys is the file of access keys; empty is the open mode.
 	Keys string `yaml:"keys" name:"keys" group:"server" placeholder:"FILE" help:"File of access keys, secrets and policies. Without it any key is accepted."`
+	// OpenHosts are names by which an open server is addressed, besides those of
+	// loopback: of a container, of an entry in the hosts file. "*.NAME" is all below.
+	OpenHosts []string `yaml:"open-hosts" name:"open-hosts" group:"server" placeholder:"NAME,…" help:"Without --keys: names by which clients may address the server, besides localhost."`
+	// OpenOrigins are the sites whose web pages may use an open server.
+	OpenOrigins []string `yaml:"open-origins" name:"open-origins" group:"server" placeholder:"URL,…" help:"Without --keys: web sites (http://localhost:3000) whose pages may use the server."`
+	// EnforcePolicies asks policies of an open server too; with keys they always are.
+	EnforcePolicies bool `yaml:"enforce-policies" name:"enforce-policies" group:"server" help:"Without --keys: enforce policies, which are only stored otherwise."`
+	// TrustedProxies are those whose X-Forwarded headers count.
+	TrustedProxies []string `yaml:"trusted-proxies" name:"trusted-proxies" group:"server" placeholder:"CIDR,…" help:"Networks of load balancers whose X-Forwarded-For, -Proto and -Host headers are believed."`
 	// Node names this process among others; empty makes one up.
 	Node string `yaml:"node" name:"node" group:"server" placeholder:"NAME" help:"Name of this process, unique in a cluster. Default: the host's name and a random suffix."`
 	// Partitions is the least number of journals, 1 to 256: a larger number than
@@ -92,8 +104,21 @@ func (c *Config) Validate() error {
 	if c.Data == "" {
 		bad("data: the folder for the data is missing, give --data DIR")
 	}
-	if !accountID(c.Account) {
+	if !access.IsAccount(c.Account) {
 		bad("account: %q is not an account, it has to be twelve digits", c.Account)
+	}
+	if _, err := access.ParseProxies(c.TrustedProxies); err != nil {
+		bad("trusted-proxies: %v", err)
+	}
+	for _, h := range c.OpenHosts {
+		if _, _, err := net.SplitHostPort(h); err == nil || strings.ContainsAny(h, "/ ") || h == "" || h == "*" {
+			bad("open-hosts: %q is not a host name, give it without scheme and port", h)
+		}
+	}
+	for _, o := range c.OpenOrigins {
+		if u, err := url.Parse(o); o != "*" && (err != nil || u.Host == "" || u.Scheme == "" || u.Path != "") {
+			bad("open-origins: %q is not a web site, give it as http://localhost:3000", o)
+		}
 	}
 	inRange := func(key string, n, low, high int) {
 		if n < low || n > high {
@@ -212,18 +237,6 @@ func loopback(addr string) bool {
 	}
 	ip := net.ParseIP(host)
 	return ip != nil && ip.IsLoopback()
-}
-
-func accountID(s string) bool {
-	if len(s) != 12 {
-		return false
-	}
-	for i := range len(s) {
-		if s[i] < '0' || s[i] > '9' {
-			return false
-		}
-	}
-	return true
 }
 
 // nodeName accepts what can be a token of a NATS subject and a part of a stream's name.

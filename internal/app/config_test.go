@@ -55,6 +55,13 @@ func TestValidateNamesTheKey(t *testing.T) {
 		{"log level", func(c *Config) { c.LogLevel = "loud" }, "log-level: "},
 		{"log format", func(c *Config) { c.LogFormat = "xml" }, "log-format: "},
 		{"metrics address", func(c *Config) { c.MetricsListen = "x" }, "metrics-listen: "},
+		{"proxies", func(c *Config) { c.TrustedProxies = []string{"10.0.0.0/8", "lb.example"} }, "trusted-proxies: "},
+		{"host with a port", func(c *Config) { c.OpenHosts = []string{"waystation:4566"} }, "open-hosts: "},
+		{"every host", func(c *Config) { c.OpenHosts = []string{"*"} }, "open-hosts: "},
+		{"origin without a scheme", func(c *Config) { c.OpenOrigins = []string{"localhost:3000"} }, "open-origins: "},
+		{"names", func(c *Config) {
+			c.OpenHosts, c.OpenOrigins = []string{"a", "*.b"}, []string{"http://localhost:3000", "*"}
+		}, ""},
 		{"drain timeout", func(c *Config) { c.DrainTimeout = 2 * time.Hour }, "drain-timeout: "},
 	}
 	for _, tt := range tests {
@@ -97,6 +104,32 @@ func TestParseConfig(t *testing.T) {
 	} {
 		if keys, err := parseConfig([]byte(text)); err == nil {
 			t.Errorf("%s: accepted as %v", name, keys)
+		}
+	}
+}
+
+// A user knows the file's lines and names, not the types of this program.
+func TestConfigFileErrorsArePlain(t *testing.T) {
+	t.Parallel()
+	got, err := parseConfig([]byte("open-hosts: [a, b]\ntrusted-proxies: 10.0.0.0/8\nenforce-policies: true\n"))
+	if err != nil || got["open-hosts"] != "a,b" || got["trusted-proxies"] != "10.0.0.0/8" || got["enforce-policies"] != "true" {
+		t.Errorf("lists: %v, %v", got, err)
+	}
+	for text, want := range map[string]string{
+		"listen: a\nlisen: x\n":       `line 2: "lisen" is not a setting; waystation serve --help lists them`,
+		"account: a\naccount: b\n":    "line 2: account is set twice",
+		"partitions: many\n":          `line 1: partitions has to be a whole number, not "many"`,
+		"\ndrain-timeout: soon\n":     `line 2: drain-timeout has to be a duration such as 30s or 5m, not "soon"`,
+		"enforce-policies: perhaps\n": `line 1: enforce-policies has to be true or false, not "perhaps"`,
+		"listen: [a]\n":               "line 1: listen has to be a single value",
+		"open-hosts: [[a]]\n":         "line 1: open-hosts has to be a list of single values",
+		"listen: {a: b}\n":            "line 1: listen has to be a single value",
+		"- listen\n":                  "line 1: has to be a list of settings, each as NAME: VALUE",
+		"listen: a\n---\ndata: b\n":   "holds more than one document",
+		"listen: 'a\n":                "line 2: found unexpected end of stream",
+	} {
+		if _, err := parseConfig([]byte(text)); err == nil || err.Error() != want {
+			t.Errorf("%q:\ngot  %v\nwant %s", text, err, want)
 		}
 	}
 }

@@ -7,9 +7,12 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/waystation/waystation/internal/access"
 )
 
 func testServer(t *testing.T, c httpConfig) (*httpServer, func() error) {
@@ -151,14 +154,18 @@ func TestLimitListener(t *testing.T) {
 
 func TestFront(t *testing.T) {
 	t.Parallel()
+	keyed, err := access.New(access.Config{Credentials: []access.Credential{{Key: "AK", Secret: "long-enough", Account: "123456789012"}}})
+	if err != nil {
+		t.Fatal(err)
+	}
 	f := &front{
-		apis: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { io.WriteString(w, "api") }),
+		access: keyed,
+		apis:   http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { io.WriteString(w, "api") }),
 		pages: map[string]http.Handler{
 			"/healthz": healthPage(),
 			"/readyz":  readyPage(func() string { return "partition 0 is replaying" }),
 			"/status":  statusPage(func() Status { return Status{State: StateReady} }),
 		},
-		private: map[string]bool{"/status": true},
 	}
 	tests := []struct {
 		method, target, remote, forwarded string
@@ -171,6 +178,8 @@ func TestFront(t *testing.T) {
 		{"GET", "/status", "[::1]:1", "", 200, `"state": "ready"`},
 		{"GET", "/status", "10.0.0.1:1", "", 403, "--metrics-listen"},
 		{"GET", "/status", "127.0.0.1:1", "10.0.0.1", 403, "--metrics-listen"},
+		{"GET", "//evil.example/status", "127.0.0.1:1", "", 403, "evil.example"},
+		{"GET", "//evil.example/readyz", "10.0.0.1:1", "", 503, "replaying"},
 		{"POST", "/status", "127.0.0.1:1", "", 200, "api"},
 		{"GET", "/status?Action=ListQueues", "127.0.0.1:1", "", 200, "api"},
 		{"GET", "/healthz/", "127.0.0.1:1", "", 200, "api"},
@@ -179,9 +188,13 @@ func TestFront(t *testing.T) {
 		{"GET", "//healthz", "127.0.0.1:1", "", 200, "api"},
 	}
 	for _, tt := range tests {
-		r := httptest.NewRequest(tt.method, "http://x/", nil)
-		u := "http://x" + tt.target
-		r.URL, _ = r.URL.Parse(u)
+		r := httptest.NewRequest(tt.method, "http://localhost/", nil)
+		if r.URL, err = url.Parse("http://localhost" + tt.target); err != nil {
+			t.Fatal(err)
+		}
+		if rest, ok := strings.CutPrefix(tt.target, "//evil.example"); ok {
+			r.Host, r.URL.Path = "evil.example", rest
+		}
 		r.RemoteAddr = tt.remote
 		if tt.forwarded != "" {
 			r.Header.Set("X-Forwarded-For", tt.forwarded)

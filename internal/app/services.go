@@ -81,9 +81,15 @@ func (a *App) openListen(ctx context.Context) (parts, error) {
 }
 
 func (a *App) openAccess(context.Context) (parts, error) {
-	acc, err := access.New(access.Config{KeysFile: a.cfg.Keys, DefaultAccount: a.cfg.Account})
+	acc, err := access.New(access.Config{
+		KeysFile: a.cfg.Keys, DefaultAccount: a.cfg.Account,
+		Hosts: a.cfg.OpenHosts, Origins: a.cfg.OpenOrigins, EnforcePolicies: a.cfg.EnforcePolicies,
+	})
 	if err != nil {
 		return parts{}, err
+	}
+	if a.proxies, err = access.ParseProxies(a.cfg.TrustedProxies); err != nil {
+		return parts{}, fmt.Errorf("trusted-proxies: %w", err)
 	}
 	for _, warning := range acc.Warnings() {
 		a.log.Warn(warning, keyService, "access", keyResource, a.cfg.Keys)
@@ -152,6 +158,7 @@ func (a *App) openAPI(context.Context) (parts, error) {
 		Access:  a.access,
 		Logger:  a.log.With(keyService, "api"),
 		Observe: a.metrics.Request,
+		Proxies: a.proxies,
 	})
 	if err != nil {
 		return parts{}, err
@@ -183,10 +190,7 @@ func (a *App) openHTTP(context.Context) (parts, error) {
 	if err != nil {
 		return parts{}, err
 	}
-	f := &front{apis: a.apis, pages: a.pages(a.cfg.MetricsListen == "")}
-	if !loopback(a.cfg.Listen) {
-		f.private = map[string]bool{"/status": true, "/metrics": true}
-	}
+	f := &front{apis: a.apis, pages: a.pages(a.cfg.MetricsListen == ""), access: a.access, proxies: a.proxies}
 	s := newHTTPServer(a.listener, httpConfig{
 		handler: f, tls: tls,
 		maxConnections: a.cfg.MaxConnections, connections: a.metrics.Connection,

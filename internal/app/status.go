@@ -2,9 +2,11 @@ package app
 
 import (
 	"encoding/json"
-	"net"
+	"errors"
 	"net/http"
 	"time"
+
+	"github.com/waystation/waystation/internal/access"
 )
 
 // The states of a server.
@@ -77,15 +79,22 @@ const maxStatusQueues = 1000
 type front struct {
 	apis    http.Handler
 	pages   map[string]http.Handler
-	private map[string]bool // answered to loopback clients only
+	access  *access.Access
+	proxies access.Proxies
 }
+
+// private are the pages that are only for clients on this machine: they show
+// what there is. With --metrics-listen they have an address of their own.
+var private = map[string]bool{"/status": true, "/metrics": true}
 
 func (f *front) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if r.Method == http.MethodGet || r.Method == http.MethodHead {
 		if page, ok := f.pages[r.URL.Path]; ok && !r.URL.Query().Has("Action") {
-			if f.private[r.URL.Path] && !fromLoopback(r) {
-				http.Error(w, "This page is for clients on the server's machine; to serve it elsewhere, start the server with --metrics-listen.", http.StatusForbidden)
-				return
+			if private[r.URL.Path] && f.access != nil {
+				if err := f.admit(r); err != "" {
+					http.Error(w, err, http.StatusForbidden)
+					return
+				}
 			}
 			page.ServeHTTP(w, r)
 			return
@@ -94,18 +103,19 @@ func (f *front) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	f.apis.ServeHTTP(w, r)
 }
 
-// fromLoopback tells whether the client is on this machine and not a proxy for
-// another one.
-func fromLoopback(r *http.Request) bool {
-	if r.Header.Get("X-Forwarded-For") != "" || r.Header.Get("Forwarded") != "" {
-		return false
+// admit says why r may not see a private page, "" = it may. A browser on this
+// machine is a client of this machine, so what it sends for web pages is refused,
+// with keys too.
+func (f *front) admit(r *http.Request) string {
+	o := f.proxies.Of(r)
+	if !o.Addr.IsLoopback() || o.Forwarded {
+		return "This page is for clients on the server's machine; to serve it elsewhere, start the server with --metrics-listen."
 	}
-	host, _, err := net.SplitHostPort(r.RemoteAddr)
-	if err != nil {
-		return false
+	var refused *access.Error
+	if errors.As(f.access.CheckPage(r), &refused) {
+		return refused.Message
 	}
-	ip := net.ParseIP(host)
-	return ip != nil && ip.IsLoopback()
+	return ""
 }
 
 // healthPage answers 200 as long as the process serves at all.

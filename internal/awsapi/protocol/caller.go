@@ -1,9 +1,8 @@
 package protocol
 
 import (
-	"net"
-	"net/http"
-	"strings"
+	"strconv"
+	"time"
 
 	"github.com/waystation/waystation/internal/access"
 )
@@ -16,29 +15,22 @@ func (h *Handler) describe(x *exchange) {
 	if c.Region == "" {
 		c.Region = access.DefaultRegion
 	}
-	c.Host, c.Scheme, c.Path = r.Host, "http", r.URL.Path
-	if r.TLS != nil {
-		c.Scheme = "https"
-	}
-	c.SourceIP = r.RemoteAddr
-	if host, _, err := net.SplitHostPort(r.RemoteAddr); err == nil {
-		c.SourceIP = host
-	}
-	if h.cfg.TrustForwarded {
-		c.forwarded(r.Header)
-	}
+	o := h.cfg.Proxies.Of(r)
+	c.Host, c.Scheme, c.Path, c.SourceIP = o.Host, o.Scheme, r.URL.Path, o.SourceIP()
 	c.Header, c.Received = r.Header, x.started
 }
 
-// forwarded takes scheme and client address from a proxy's headers. Of a chain of
-// addresses the last is the one that our proxy saw.
-func (c *Call) forwarded(h http.Header) {
-	if s := h.Get("X-Forwarded-Proto"); s == "http" || s == "https" {
-		c.Scheme = s
-	}
-	list := h.Get("X-Forwarded-For")
-	last := strings.TrimSpace(list[strings.LastIndexByte(list, ',')+1:])
-	if ip := net.ParseIP(last); ip != nil {
-		c.SourceIP = ip.String()
-	}
+// Conditions are what the Condition of a policy can ask of any request. Keys about
+// the principal are known to access; an API adds those of its ConditionKeys.
+// https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_condition-keys.html
+func (c *Call) Conditions() access.Context {
+	m := make(access.Context, 8)
+	m.Set("aws:SecureTransport", strconv.FormatBool(c.Scheme == "https"))
+	m.Set("aws:CurrentTime", c.Received.UTC().Format(time.RFC3339))
+	m.Set("aws:EpochTime", strconv.FormatInt(c.Received.Unix(), 10))
+	m.Set("aws:RequestedRegion", c.Region)
+	m.Set("aws:SourceIp", c.SourceIP)
+	m.Set("aws:UserAgent", c.Header.Get("User-Agent"))
+	m.Set("aws:Referer", c.Header.Get("Referer"))
+	return m
 }

@@ -77,6 +77,7 @@ var accessCodes = map[string]string{
 	"InvalidClientTokenId":       "UnrecognizedClientException",
 	"SignatureDoesNotMatch":      "InvalidSignatureException",
 	"AccessDenied":               "AccessDeniedException",
+	"ExpiredToken":               "ExpiredTokenException",
 }
 
 // fromAccess makes an Error of an access.Error.

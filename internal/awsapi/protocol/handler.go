@@ -36,9 +36,8 @@ type Config struct {
 	MaxBody      int64 // bytes, where neither API nor operation say; default DefaultMaxBody
 	Now          func() time.Time
 	NewRequestID func() string // default: random UUIDs
-	// TrustForwarded takes scheme and client address from X-Forwarded-Proto and
-	// X-Forwarded-For: only behind a proxy that sets them.
-	TrustForwarded bool
+	// Proxies are those whose word on scheme, host and client address counts.
+	Proxies access.Proxies
 }
 
 // Handler serves the APIs of its Config over HTTP. Safe for concurrent use.

@@ -163,7 +163,7 @@ func (f *fixture) observed() []observed {
 
 func newFixture(t testing.TB, change func(*Config)) *fixture {
 	t.Helper()
-	open, err := access.New(access.Config{})
+	open, err := access.New(access.Config{Hosts: []string{"h", "host", "example.com", "x"}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -375,7 +375,11 @@ func TestCallAndRouting(t *testing.T) {
 	r.Header.Set("X-Forwarded-Proto", "https")
 	r.Header.Set("X-Forwarded-For", "10.0.0.1, 203.0.113.9")
 	for _, trust := range []bool{false, true} {
-		f := newFixture(t, func(c *Config) { c.TrustForwarded = trust })
+		f := newFixture(t, func(c *Config) {
+			if trust {
+				c.Proxies, _ = access.ParseProxies([]string{"192.0.2.0/24"})
+			}
+		})
 		r := r.Clone(t.Context())
 		r.Body = io.NopCloser(strings.NewReader("Action=SendMessage&Version=2010-03-31&MessageBody=%C3%A4+b%2B"))
 		if w := f.do(r); w.Code != 200 {

@@ -2,9 +2,7 @@ package sqs
 
 import (
 	"context"
-	"strconv"
-	"sync"
-	"time"
+	"slices"
 
 	"github.com/waystation/waystation/internal/access"
 	"github.com/waystation/waystation/internal/awsapi/protocol"
@@ -45,19 +43,20 @@ func ownerOnly(c *protocol.Call, q *registry.Queue, action string) error {
 	return nil
 }
 
+// rootAlways are the actions that the owner's root may do whatever the queue's
+// policy says, so that no policy can lock its queue for good.
+var rootAlways = []string{"sqs:AddPermission", "sqs:DeleteQueue", "sqs:GetQueueAttributes", "sqs:GetQueueUrl",
+	"sqs:RemovePermission", "sqs:SetQueueAttributes"}
+
 // allow asks whether the caller may do action on q.
 func (s *service) allow(c *protocol.Call, q *registry.Queue, action string) error {
-	p := &c.Principal
-	if q.Policy == "" && p.Policy == nil && !p.Anonymous && p.Account == q.Account {
+	if s.access.Unquestioned(&c.Principal, q.Account, q.Policy) {
 		return nil // what Authorize says too, without making an ARN for it
 	}
-	policy, err := s.policies.get(q.Policy)
-	if err != nil {
-		// Policies are checked before they are stored: this one is of another
-		// release. Half understood it must not let anyone in.
-		return protocol.AccessDenied("The queue's policy cannot be read by this release: set it again.")
-	}
-	return s.authorize(c, action, q.ARN(), q.Account, policy)
+	return s.access.Authorize(access.Query{
+		Principal: &c.Principal, Action: action, Resource: q.ARN(), Account: q.Account, Policy: q.Policy,
+		RootAlways: slices.Contains(rootAlways, action), Context: c.Conditions,
+	})
 }
 
 // allowAccount asks for an action that concerns no one queue, or one that does
@@ -66,65 +65,11 @@ func (s *service) allowAccount(c *protocol.Call, action, name string) error {
 	if c.Principal.Anonymous || c.Account == "" {
 		return access.ErrMissingToken
 	}
-	if c.Principal.Policy == nil {
+	if s.access.Unquestioned(&c.Principal, c.Account, "") {
 		return nil
 	}
-	return s.authorize(c, action, "arn:aws:sqs:"+c.Region+":"+c.Account+":"+name, c.Account, nil)
-}
-
-func (s *service) authorize(c *protocol.Call, action, arn, account string, policy *access.Policy) error {
-	return s.access.Authorize(c.Principal, action, arn, account, policy, conditionKeys(c, s.now()))
-}
-
-// conditionKeys are what the Condition of a policy can ask of a request. Keys
-// about the principal are added by access.
-// https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_condition-keys.html
-func conditionKeys(c *protocol.Call, now time.Time) map[string]string {
-	m := map[string]string{
-		"aws:SecureTransport": strconv.FormatBool(c.Scheme == "https"),
-		"aws:CurrentTime":     now.UTC().Format(time.RFC3339),
-		"aws:EpochTime":       strconv.FormatInt(now.Unix(), 10),
-		"aws:RequestedRegion": c.Region,
-	}
-	if c.SourceIP != "" {
-		m["aws:SourceIp"] = c.SourceIP
-	}
-	if agent := c.Header.Get("User-Agent"); agent != "" {
-		m["aws:UserAgent"] = agent
-	}
-	return m
-}
-
-// maxPolicies bounds the cache of parsed policies. A queue has one; when there
-// are more it starts anew.
-const maxPolicies = 1024
-
-// policyCache keeps parsed queue policies by their text.
-type policyCache struct {
-	mu     sync.RWMutex // guards parsed
-	parsed map[string]*access.Policy
-}
-
-// get parses text, or has it parsed already. Without text there is no policy.
-func (p *policyCache) get(text string) (*access.Policy, error) {
-	if text == "" {
-		return nil, nil
-	}
-	p.mu.RLock()
-	policy, ok := p.parsed[text]
-	p.mu.RUnlock()
-	if ok {
-		return policy, nil
-	}
-	policy, err := access.ParsePolicy([]byte(text), access.Resource)
-	if err != nil {
-		return nil, err
-	}
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.parsed == nil || len(p.parsed) >= maxPolicies {
-		p.parsed = make(map[string]*access.Policy)
-	}
-	p.parsed[text] = policy
-	return policy, nil
+	return s.access.Authorize(access.Query{
+		Principal: &c.Principal, Action: action, Resource: "arn:aws:sqs:" + c.Region + ":" + c.Account + ":" + name,
+		Account: c.Account, Context: c.Conditions,
+	})
 }

@@ -82,7 +82,6 @@ type service struct {
 	newID    func() partition.MessageID
 	maxBatch int
 	log      *slog.Logger
-	policies policyCache
 }
 
 // New makes the table of operations, served with what Config names.

@@ -234,7 +234,7 @@ type env struct {
 
 func newEnv(t testing.TB) *env {
 	t.Helper()
-	keys, err := access.New(access.Config{})
+	keys, err := access.New(access.Config{EnforcePolicies: true})
 	if err != nil {
 		t.Fatal(err)
 	}

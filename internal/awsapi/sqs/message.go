@@ -127,8 +127,8 @@ func checkAttribute(kind, name string, v attributeValue) (partition.Attribute, e
 		return a, protocol.InvalidParameterValue(strings.ToUpper(msg[:1]) + msg[1:])
 	}
 	quoted := kind + " '" + echo(name) + "'"
-	if reason := badAttributeName(name); reason != "" {
-		return refuse(strings.ReplaceAll(reason, "KIND", kind))
+	if reason := badAttributeName(kind, name); reason != "" {
+		return refuse(reason)
 	}
 	if len(v.StringListValues) > 0 || len(v.BinaryListValues) > 0 {
 		return a, errListValues
@@ -179,22 +179,21 @@ func checkAttribute(kind, name string, v attributeValue) (partition.Attribute, e
 	return a, nil
 }
 
-// badAttributeName says what is wrong with an attribute's name; KIND stands for
-// the sort of attribute.
-func badAttributeName(name string) string {
+// badAttributeName says what is wrong with the name of an attribute of that kind.
+func badAttributeName(kind, name string) string {
 	switch {
 	case name == "":
-		return "The request must contain non-empty KIND names."
+		return "The request must contain non-empty " + kind + " names."
 	case len(name) > maxAttributeName:
-		return "KIND name must be shorter than 256 bytes."
+		return kind + " name must be shorter than 256 bytes."
 	case hasPrefixFold(name, "aws.") || hasPrefixFold(name, "amazon."):
 		return "You can't use message attribute names beginning with 'AWS.' or 'Amazon'. These strings are reserved for internal use."
 	case name[0] == '.':
-		return "KIND name must not begin with character '.'."
+		return kind + " name must not begin with character '.'."
 	case name[len(name)-1] == '.':
-		return "KIND name must not end with character '.'."
+		return kind + " name must not end with character '.'."
 	case strings.Contains(name, ".."):
-		return "KIND name must not have successive '.' characters."
+		return kind + " name must not have successive '.' characters."
 	}
 	for i := range len(name) {
 		switch c := name[i]; {

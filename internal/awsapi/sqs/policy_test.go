@@ -175,24 +175,3 @@ func TestAuthorization(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) { wantError(t, tt.err, tt.code, "…") })
 	}
 }
-
-func TestPolicyCacheIsBounded(t *testing.T) {
-	t.Parallel()
-	var cache policyCache
-	for i := range 2*maxPolicies + 10 {
-		doc := `{"Version":"2012-10-17","Id":"` + strconv.Itoa(i) + `","Statement":[{"Effect":"Allow","Principal":"*","Action":"sqs:*","Resource":"*"}]}`
-		first, err := cache.get(doc)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if again, _ := cache.get(doc); again != first {
-			t.Fatal("the policy was parsed again")
-		}
-		if len(cache.parsed) > maxPolicies {
-			t.Fatalf("%d policies are kept", len(cache.parsed))
-		}
-	}
-	if _, err := cache.get("nonsense"); err == nil {
-		t.Error("nonsense was parsed")
-	}
-}

@@ -16,15 +16,17 @@ import (
 // asked for. Attributes not asked for, and tags, may differ.
 // https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_CreateQueue.html
 func (s *service) createQueue(ctx context.Context, c *protocol.Call, in *createQueueInput) (*queueURLOutput, error) {
-	if err := s.allowAccount(c, "sqs:CreateQueue", in.QueueName); err != nil {
-		return nil, err
-	}
 	given, isFIFO := in.Attributes["FifoQueue"]
 	fifo := isFIFO && strings.EqualFold(given, "true")
 	if isFIFO && !fifo {
 		return nil, unknownAttribute("FifoQueue")
 	}
+	// The name first: only what can be one gets into an ARN that policies are
+	// asked about.
 	if err := checkName(in.QueueName, fifo); err != nil {
+		return nil, err
+	}
+	if err := s.allowAccount(c, "sqs:CreateQueue", in.QueueName); err != nil {
 		return nil, err
 	}
 	q := defaults(c.Account, c.Region, in.QueueName, fifo)

@@ -100,6 +100,8 @@ func TestSendMessageRefusals(t *testing.T) {
 			"Message (user) attribute name must not have successive '.' characters."},
 		{"attribute name characters", "orders", sendMessageInput{MessageBody: "x", MessageAttributes: named("öther", text("v"))}, value,
 			"The message attribute name 'öther' is invalid. Attribute name can contain A-Z, a-z, 0-9, underscore (_), hyphen (-), and period (.) characters."},
+		{"attribute name characters", "orders", sendMessageInput{MessageBody: "x", MessageAttributes: named("KIND/of", text("v"))}, value,
+			"The message attribute name 'KIND/of' is invalid. Attribute name can contain A-Z, a-z, 0-9, underscore (_), hyphen (-), and period (.) characters."},
 		{"attribute empty", "orders", sendMessageInput{MessageBody: "x", MessageAttributes: named("Hello", attributeValue{})}, value,
 			"The message (user) attribute 'Hello' must contain a non-empty message attribute value."},
 		{"attribute no type", "orders", sendMessageInput{MessageBody: "x", MessageAttributes: named("Hello", attributeValue{StringValue: ptr("v")})}, value,

@@ -3,6 +3,7 @@ package sqs
 import (
 	"strings"
 
+	"github.com/waystation/waystation/internal/access"
 	"github.com/waystation/waystation/internal/awsapi/protocol"
 	"github.com/waystation/waystation/internal/registry"
 )
@@ -34,23 +35,10 @@ func splitURL(url string) (account, name string, ok bool) {
 		return "", "", false
 	}
 	account, name, ok = strings.Cut(rest[1:], "/")
-	if !ok || !isAccount(account) || !plausibleName(name) {
+	if !ok || !access.IsAccount(account) || !plausibleName(name) {
 		return "", "", false
 	}
 	return account, name, true
-}
-
-// isAccount tells whether s is an account's number: twelve digits.
-func isAccount(s string) bool {
-	if len(s) != 12 {
-		return false
-	}
-	for i := range len(s) {
-		if s[i] < '0' || s[i] > '9' {
-			return false
-		}
-	}
-	return true
 }
 
 // fifoSuffix ends the name of every FIFO queue and of no other.
@@ -62,20 +50,8 @@ func plausibleName(name string) bool {
 	return len(name) <= maxName && isToken(strings.TrimSuffix(name, fifoSuffix))
 }
 
-// isToken tells whether s is 1 to 80 letters, digits, hyphens and underscores.
-func isToken(s string) bool {
-	if s == "" || len(s) > maxName {
-		return false
-	}
-	for i := range len(s) {
-		switch c := s[i]; {
-		case c >= 'a' && c <= 'z', c >= 'A' && c <= 'Z', c >= '0' && c <= '9', c == '-', c == '_':
-		default:
-			return false
-		}
-	}
-	return true
-}
+// isToken reports whether s is 1 to 80 letters, digits, hyphens and underscores.
+func isToken(s string) bool { return access.IsToken(s, maxName) }
 
 // checkName checks the name of a queue that is to be made.
 // https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/quotas-queues.html

@@ -3,6 +3,8 @@ package sqs
 import (
 	"strings"
 	"testing"
+
+	"github.com/waystation/waystation/internal/access"
 )
 
 func TestSplitURL(t *testing.T) {
@@ -53,7 +55,7 @@ func FuzzSplitURL(f *testing.F) {
 			}
 			return
 		}
-		if !isAccount(account) || !plausibleName(name) || !strings.HasSuffix(url, "/"+account+"/"+name) {
+		if !access.IsAccount(account) || !plausibleName(name) || !strings.HasSuffix(url, "/"+account+"/"+name) {
 			t.Fatalf("%q: %q, %q", url, account, name)
 		}
 	})

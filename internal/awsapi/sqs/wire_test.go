@@ -19,7 +19,7 @@ import (
 // wire are checked too. Real SDKs against the real server are in test/conformance.
 func server(t testing.TB, e *env) *protocol.Handler {
 	t.Helper()
-	keys, err := access.New(access.Config{DefaultAccount: account})
+	keys, err := access.New(access.Config{DefaultAccount: account, Hosts: []string{"example.com"}})
 	if err != nil {
 		t.Fatal(err)
 	}
