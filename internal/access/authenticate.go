@@ -23,7 +23,7 @@ const maxScratch = 64 << 10
 // Claim is what a request's header says about its sender, as far as it was
 // checked: see Identify. It is a value; its strings are parts of the header.
 type Claim struct {
-	Principal Principal // zero while Pending
+	Principal Principal // zero until the signature has been checked, see Signed
 	Scope     Scope
 
 	sig    signature
@@ -57,7 +57,9 @@ func (c *Claim) Pending() bool { return c.state != settled }
 func (a *Access) Authenticate(r *http.Request, body []byte) (Principal, Scope, error) {
 	c, err := a.Identify(r)
 	if err == nil {
-		err = a.Confirm(&c, r, body)
+		if err = a.Confirm(&c, r, body); err != nil {
+			c.Principal = Principal{}
+		}
 	}
 	return c.Principal, c.Scope, err
 }
@@ -114,7 +116,7 @@ func (a *Access) Identify(r *http.Request) (Claim, error) {
 	default:
 		c.state = needsBody
 	}
-	if err == nil && c.state == settled {
+	if err == nil && c.state != needsBody {
 		c.Principal = h.principal
 	}
 	return c, err

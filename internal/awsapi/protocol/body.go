@@ -1,66 +1,138 @@
 package protocol
 
 import (
+	"context"
 	"errors"
 	"io"
 	"net/http"
 	"sync"
 )
 
-const (
-	// trustedLength is how much memory a Content-Length gets before any byte of the
-	// body has come; larger bodies grow as they arrive.
-	trustedLength = 64 << 10
-	// maxPooled bounds the buffers that are kept for reuse.
-	maxPooled = 256 << 10
-)
+// firstBuffer is how much of a body is read before anything is asked of the budget,
+// in bytes: the bound on requests bounds these buffers.
+const firstBuffer = 4 << 10
 
-// buffers are reused for bodies and for answers.
-var buffers = sync.Pool{New: func() any { b := make([]byte, 0, 4<<10); return &b }}
+// classes are the sizes of the buffers that are kept for reuse; larger ones have
+// the size that is needed.
+var classes = [...]struct {
+	size int
+	pool *sync.Pool
+}{
+	{firstBuffer, pool(firstBuffer)},
+	{16 << 10, pool(16 << 10)},
+	{64 << 10, pool(64 << 10)}, // what a Content-Length gets before a byte has come
+	{256 << 10, pool(256 << 10)},
+}
 
+const trusted = 2 // class of the largest buffer that a Content-Length gets at once
+
+func pool(size int) *sync.Pool {
+	return &sync.Pool{New: func() any { b := make([]byte, 0, size); return &b }}
+}
+
+// getBuffer gives an empty buffer of firstBuffer.
+func getBuffer() *[]byte { return classes[0].pool.Get().(*[]byte) }
+
+// putBuffer takes a buffer back, whoever made it.
 func putBuffer(b *[]byte) {
-	if cap(*b) <= maxPooled {
-		*b = (*b)[:0]
-		buffers.Put(b)
+	*b = (*b)[:0]
+	for i := range classes {
+		if cap(*b) == classes[i].size {
+			classes[i].pool.Put(b)
+			return
+		}
 	}
 }
 
-// readBody reads the whole body of r into b, at most max bytes.
-func readBody(r *http.Request, b []byte, max int64) ([]byte, *Error) {
-	if e := r.Header["Content-Encoding"]; len(e) > 0 && e[0] != "" && e[0] != "identity" {
-		return b, &Error{Code: "UnsupportedMediaTypeException", QueryCode: "UnsupportedMediaType", Status: 415,
-			Message: "The Content-Encoding " + clip([]byte(e[0])) + " is not supported; send the body as it is."}
+// bodyReader reads a body into memory that is paid for as it grows.
+type bodyReader struct {
+	ctx    context.Context
+	from   io.Reader
+	length int64 // announced, -1: not
+	max    int64 // bytes
+	lease  *lease
+}
+
+// read reads everything into the buffer b, which may become a larger one.
+func (r *bodyReader) read(buf *[]byte) *Error {
+	if r.length > r.max {
+		return tooLarge()
 	}
-	if r.ContentLength > max {
-		return b, tooLarge()
-	}
-	if r.Body == nil || r.ContentLength == 0 {
-		return b, nil
-	}
-	if n := min(r.ContentLength, trustedLength); int64(cap(b)) <= n {
-		b = make([]byte, 0, n+1) // one more, to see the end without growing
-	}
+	b := (*buf)[:0]
 	for {
 		if len(b) == cap(b) {
-			b = append(b, 0)[:len(b)]
-		}
-		n, err := r.Body.Read(b[len(b):cap(b)])
-		b = b[:len(b)+n]
-		switch {
-		case int64(len(b)) > max:
-			return b, tooLarge()
-		case errors.Is(err, io.EOF) && r.ContentLength >= 0 && int64(len(b)) < r.ContentLength:
-			return b, truncated()
-		case errors.Is(err, io.EOF):
-			return b, nil
-		case err != nil:
-			var limit *http.MaxBytesError
-			if errors.As(err, &limit) {
-				return b, tooLarge()
+			*buf = b
+			if err := r.grow(buf); err != nil {
+				return err
 			}
-			return b, truncated()
+			b = *buf
 		}
+		n, err := r.from.Read(b[len(b):cap(b)])
+		b = b[:len(b)+n]
+		if err == nil && int64(len(b)) <= r.max {
+			continue
+		}
+		*buf = b
+		switch {
+		case int64(len(b)) > r.max:
+			return tooLarge()
+		case !errors.Is(err, io.EOF):
+			return bodyError(err)
+		case r.length >= 0 && int64(len(b)) < r.length:
+			return truncated()
+		}
+		return nil
 	}
+}
+
+// grow replaces a full buffer: by one four times as large, by a smaller one if the
+// end is known to come before that, and at once by one that holds all of a body
+// that says that it is not large.
+func (r *bodyReader) grow(buf *[]byte) *Error {
+	old := *buf
+	end := r.max + 1 // one more than can be, to see that it is too much
+	if r.length >= 0 {
+		end = min(end, r.length+1) // one more, to see the end without growing
+	}
+	n := 4 * int64(cap(old))
+	if n > end || end <= int64(classes[trusted].size) {
+		n = max(end, int64(cap(old))+1)
+	}
+	class := 0
+	for class < len(classes) && int64(classes[class].size) < n {
+		class++
+	}
+	if class < len(classes) {
+		n = int64(classes[class].size)
+	}
+	if !r.lease.take(r.ctx, n) {
+		return overloaded()
+	}
+	var b []byte
+	if class < len(classes) {
+		b = *classes[class].pool.Get().(*[]byte)
+	} else {
+		b = make([]byte, 0, n)
+	}
+	if cap(old) > firstBuffer {
+		r.lease.give(int64(cap(old)))
+	}
+	*buf = append(b, old...)
+	putBuffer(&old)
+	return nil
+}
+
+// bodyError is what the client sees of an error in reading its body.
+func bodyError(err error) *Error {
+	var e *Error
+	var limit *http.MaxBytesError
+	switch {
+	case errors.As(err, &e):
+		return e
+	case errors.As(err, &limit):
+		return tooLarge()
+	}
+	return truncated()
 }
 
 func tooLarge() *Error {

@@ -59,6 +59,33 @@ func Unavailable(message string) *Error {
 	return &Error{Code: "ServiceUnavailable", Status: 503, Receiver: true, Message: message}
 }
 
+// overloaded refuses what finds no room; respond puts it in the API's words.
+func overloaded() *Error {
+	return &Error{Code: codeOverloaded, QueryCode: "ServiceUnavailable", Status: 503, Receiver: true,
+		Message: "The server has too much to do at the moment. Please reduce your request rate and try again."}
+}
+
+// codeOverloaded marks such errors until they are put in the API's words.
+const codeOverloaded = "Overloaded"
+
+// word puts what the front itself says into the API's words.
+func (d *Dialect) word(e *Error) *Error {
+	if e.Code == codeOverloaded {
+		if d != nil && d.Overloaded != nil {
+			return d.Overloaded
+		}
+		worded := *e
+		worded.Code = e.QueryCode
+		return &worded
+	}
+	if d == nil || d.Codes[e.Code] == "" {
+		return e
+	}
+	worded := *e
+	worded.Code = d.Codes[e.Code]
+	return &worded
+}
+
 // Throttled asks the client to slow down (SDKs back off and retry).
 func Throttled(message string) *Error {
 	return &Error{Code: "ThrottlingException", QueryCode: "RequestThrottled", Status: 403, Message: message}

@@ -1,6 +1,7 @@
 package protocol
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"log/slog"
@@ -32,18 +33,27 @@ type Config struct {
 	// Observe, if set, hears of every request when it is answered: code is "" for
 	// success, else the Query code; api and op are "" if not known; in and out are
 	// body sizes in bytes.
-	Observe      func(api, op, code string, d time.Duration, in, out int)
-	MaxBody      int64 // bytes, where neither API nor operation say; default DefaultMaxBody
+	Observe func(api, op, code string, d time.Duration, in, out int)
+	MaxBody int64 // bytes, where neither API nor operation say; default DefaultMaxBody
+	// BodyMemory is the budget for all bodies under way, in bytes; default
+	// DefaultBodyMemory, and at least what a few of the largest bodies need.
+	BodyMemory   int64
+	MaxRequests  int // under way at a time; default DefaultMaxRequests
 	Now          func() time.Time
 	NewRequestID func() string // default: random UUIDs
 	// Proxies are those whose word on scheme, host and client address counts.
 	Proxies access.Proxies
 }
 
+// DefaultMaxRequests is how many requests can be under way where Config does not say.
+const DefaultMaxRequests = 32768
+
 // Handler serves the APIs of its Config over HTTP. Safe for concurrent use.
 type Handler struct {
-	cfg   Config
-	table *table
+	cfg      Config
+	table    *table
+	budget   *budget
+	requests inFlight
 }
 
 // NewHandler checks the tables of all APIs and makes their Handler.
@@ -51,12 +61,14 @@ func NewHandler(cfg Config) (*Handler, error) {
 	if cfg.Access == nil {
 		return nil, errors.New("protocol: Config.Access is missing")
 	}
-	if cfg.MaxBody < 0 {
-		return nil, errors.New("protocol: Config.MaxBody must not be negative")
+	if cfg.MaxBody < 0 || cfg.BodyMemory < 0 || cfg.MaxRequests < 0 {
+		return nil, errors.New("protocol: bounds of Config must not be negative")
 	}
 	if cfg.MaxBody == 0 {
 		cfg.MaxBody = DefaultMaxBody
 	}
+	cfg.BodyMemory = cmp.Or(cfg.BodyMemory, DefaultBodyMemory)
+	cfg.MaxRequests = cmp.Or(cfg.MaxRequests, DefaultMaxRequests)
 	if cfg.Logger == nil {
 		cfg.Logger = slog.New(slog.DiscardHandler)
 	}
@@ -70,17 +82,20 @@ func NewHandler(cfg Config) (*Handler, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Handler{cfg: cfg, table: t}, nil
+	h := &Handler{cfg: cfg, table: t}
+	h.budget = newBudget(max(cfg.BodyMemory, roomForLargest*t.largestBody(cfg.MaxBody)))
+	h.requests.limit = int64(cfg.MaxRequests)
+	return h, nil
 }
 
 // ServeHTTP implements http.Handler.
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	x := &exchange{started: h.cfg.Now(), w: w, buf: buffers.Get().(*[]byte)}
+	x := &exchange{started: h.cfg.Now(), w: w, buf: getBuffer()}
 	x.http = r
 	x.call.RequestID = h.cfg.NewRequestID()
 	h.serve(x)
 	written := h.respond(x)
-	putBuffer(x.buf)
+	h.leave(x)
 	if h.cfg.Observe != nil {
 		var api, op, code string
 		if x.service != nil {

@@ -295,7 +295,7 @@ func TestErrors(t *testing.T) {
 		{"Query, type", formRequest("/", "Action=SendMessage&DelaySeconds=x"), 400, "", "MalformedInput", "Must be an integer"},
 		{"Query, content type", with(formRequest("/", "{}"), func(r *http.Request) { r.Header.Set("Content-Type", "multipart/form-data") }), 415, "", "UnsupportedMediaType", "x-www-form-urlencoded"},
 		{"DELETE", httptest.NewRequest("DELETE", "http://h/1/q", nil), 405, "", "MethodNotAllowed", "DELETE"},
-		{"gzip", with(jsonRequest("AmazonSQS.SendMessage", "\x1f\x8b"), func(r *http.Request) { r.Header.Set("Content-Encoding", "gzip") }), 415, "com.amazon.coral.service#UnsupportedMediaTypeException", "UnsupportedMediaType;Sender", "gzip"},
+		{"brotli", with(jsonRequest("AmazonSQS.SendMessage", "\x1f\x8b"), func(r *http.Request) { r.Header.Set("Content-Encoding", "br") }), 415, "com.amazon.coral.service#UnsupportedMediaTypeException", "UnsupportedMediaType;Sender", "br is not supported"},
 		{"too large", jsonRequest("AmazonSQS.SendMessage", strings.Repeat("x", 2<<20)), 413, "com.amazon.coral.service#RequestEntityTooLargeException", "RequestEntityTooLarge;Sender", "too large"},
 		{"too large, chunked", with(jsonRequest("AmazonSQS.SendMessage", strings.Repeat("x", 2<<20)), func(r *http.Request) { r.ContentLength = -1 }), 413, "com.amazon.coral.service#RequestEntityTooLargeException", "RequestEntityTooLarge;Sender", "too large"},
 		{"too large, Query", formRequest("/", strings.Repeat("x", 2<<20)), 413, "", "RequestEntityTooLarge", "too large"},

@@ -1,5 +1,7 @@
 package protocol
 
+import "context"
+
 // DefaultMaxValues bounds the values of one input: elements of lists, entries of
 // maps and what pointers point at, on all levels together. The largest real ones,
 // batches of 500 records, hold some thousands.
@@ -16,7 +18,8 @@ type meter struct {
 	count int
 	bytes int // made so far
 	paid  int // of them
-	pay   func(bytes int) *Error
+	ctx   context.Context
+	lease *lease // what is paid from; nil: nothing is
 }
 
 // take asks for one value of so many bytes. A nil meter gives all.
@@ -32,11 +35,11 @@ func (m *meter) take(size uintptr) *Error {
 	if m.count > limit {
 		return tooManyValues()
 	}
-	if m.bytes += int(size); m.bytes > freeBytes+m.paid && m.pay != nil {
+	if m.bytes += int(size); m.bytes > freeBytes+m.paid && m.lease != nil {
 		// Slices grow by doubling: what was made may be there twice.
 		n := max(m.bytes-m.paid, freeBytes)
-		if err := m.pay(2 * n); err != nil {
-			return err
+		if !m.lease.take(m.ctx, int64(2*n)) {
+			return overloaded()
 		}
 		m.paid += n
 	}

@@ -1,6 +1,7 @@
 package protocol
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"net/http"
@@ -36,6 +37,9 @@ type exchange struct {
 	service *service
 	op      *operation
 	claim   access.Claim
+	entered bool   // counts among the requests in flight
+	lease   lease  // of the budget for bodies
+	raw     []byte // the body as it was signed
 	in      any
 	out     reflect.Value
 	events  events // of a streaming answer
@@ -116,17 +120,69 @@ func (h *Handler) checkScope(x *exchange) error {
 	return x.claim.Scope.CheckService(x.service.Name)
 }
 
-// admit waits until the request's body has room.
-func (h *Handler) admit(*exchange) *Error { return nil }
+// admit counts the request among those in flight and makes out whose share of the
+// budget its body is paid from.
+func (h *Handler) admit(x *exchange) *Error {
+	stranger := x.claim.Principal.Anonymous
+	if !h.requests.enter(stranger) {
+		return overloaded()
+	}
+	x.entered = true
+	x.lease = lease{budget: h.budget, stranger: stranger, remote: x.http.RemoteAddr}
+	if x.claim.Signed() && !h.cfg.Access.Open() {
+		x.lease.key.key = x.claim.Key()
+	}
+	ctx := x.http.Context()
+	if x.http.ProtoMajor > 1 {
+		x.lease.conn, _ = ctx.Value(connectionKey{}).(*connection)
+	}
+	x.meter.ctx, x.meter.lease = ctx, &x.lease
+	return nil
+}
 
-// read reads the body, unless the operation takes it as it comes.
-func (h *Handler) read(x *exchange) (err *Error) {
-	if x.op != nil && x.op.streamBody {
+// leave gives back what admit and read took.
+func (h *Handler) leave(x *exchange) {
+	x.lease.end()
+	if x.entered {
+		h.requests.leave(x.claim.Principal.Anonymous)
+	}
+	if x.buf != nil {
+		putBuffer(x.buf)
+	}
+}
+
+// read reads the body, and unpacks it if it is compressed. Operations that take it
+// as it comes get a reader, unless only the whole body tells who calls.
+func (h *Handler) read(x *exchange) *Error {
+	r := x.http
+	zipped, err := encoding(r)
+	if err != nil {
+		return err
+	}
+	if r.Body == nil || r.ContentLength == 0 {
+		x.call.Body = http.NoBody
 		return nil
 	}
-	x.body, err = readBody(x.http, (*x.buf)[:0], h.table.maxBody(x.op, h.cfg.MaxBody))
-	*x.buf, x.size = x.body, len(x.body)
-	return err
+	limit := h.table.maxBody(x.op, h.cfg.MaxBody)
+	if x.op != nil && x.op.streamBody && (x.claim.Signed() || !x.claim.Pending()) {
+		x.call.Body, err = h.streamBody(x, limit, zipped)
+		return err
+	}
+	in := bodyReader{ctx: r.Context(), from: r.Body, length: r.ContentLength, max: limit, lease: &x.lease}
+	if err = in.read(x.buf); err != nil {
+		x.size = len(*x.buf)
+		return err
+	}
+	x.raw, x.body, x.size = *x.buf, *x.buf, len(*x.buf)
+	if zipped {
+		if x.body, err = unzip(in, x.raw); err != nil {
+			return err
+		}
+	}
+	if x.op != nil && x.op.streamBody {
+		x.call.Body, x.body = bytes.NewReader(x.body), nil
+	}
+	return nil
 }
 
 // routeBody finds the operation if only the body tells.
@@ -137,7 +193,7 @@ func (h *Handler) routeBody(x *exchange) (err *Error) {
 	if x.service, x.op, err = x.codec.routeBody(h.table, &x.request); err != nil {
 		return err
 	}
-	if int64(x.size) > h.table.maxBody(x.op, h.cfg.MaxBody) {
+	if int64(max(x.size, len(x.body))) > h.table.maxBody(x.op, h.cfg.MaxBody) {
 		return tooLarge()
 	}
 	if x.claim.Principal.Anonymous && !x.op.anonymous {
@@ -151,8 +207,10 @@ func (h *Handler) routeBody(x *exchange) (err *Error) {
 
 // confirm checks that the body is the one that was signed, and fills in the Call.
 func (h *Handler) confirm(x *exchange) *Error {
-	if err := h.cfg.Access.Confirm(&x.claim, x.http, x.body); err != nil {
-		return h.clientError(x, err)
+	if _, streams := x.call.Body.(*streamedBody); !streams {
+		if err := h.cfg.Access.Confirm(&x.claim, x.http, x.raw); err != nil {
+			return h.clientError(x, err)
+		}
 	}
 	h.describe(x)
 	if x.op.Status == NotYet {
@@ -164,7 +222,15 @@ func (h *Handler) confirm(x *exchange) *Error {
 // decode makes the operation's input.
 func (h *Handler) decode(x *exchange) *Error {
 	x.in = x.op.newIn()
-	return x.codec.decode(&x.request, x.op, reflect.ValueOf(x.in).Elem())
+	if err := x.codec.decode(&x.request, x.op, reflect.ValueOf(x.in).Elem()); err != nil {
+		return err
+	}
+	if !x.op.streamBody {
+		// What was decoded are copies. A receive may wait long: it needs no buffer.
+		putBuffer(x.buf)
+		x.buf, x.raw, x.body = nil, nil, nil
+	}
+	return nil
 }
 
 // authorize asks the API whether the caller may.
@@ -202,10 +268,9 @@ func (h *Handler) invoke(x *exchange) *Error {
 	return nil
 }
 
-// encode makes the answer. The body has been decoded into copies: its buffer can
-// hold the answer.
+// encode makes the answer.
 func (h *Handler) encode(x *exchange) *Error {
-	x.answer.header, x.answer.body = x.w.Header(), (*x.buf)[:0]
+	x.answer.header, x.answer.body = x.w.Header(), x.emptyBuffer()
 	if x.events == nil {
 		x.codec.encode(&x.answer, &x.request, x.op, x.out)
 		return nil
@@ -217,4 +282,12 @@ func (h *Handler) encode(x *exchange) *Error {
 	}
 	c.beginEvents(&x.answer, &x.request, x.op, x.out)
 	return nil
+}
+
+// emptyBuffer gives the buffer for the answer.
+func (x *exchange) emptyBuffer() []byte {
+	if x.buf == nil {
+		x.buf = getBuffer()
+	}
+	return (*x.buf)[:0]
 }

@@ -11,16 +11,25 @@ import (
 func (h *Handler) respond(x *exchange) int {
 	a := &x.answer
 	if x.err != nil {
-		a.header, a.status, a.body = x.w.Header(), x.err.status(), (*x.buf)[:0]
+		var dialect *Dialect
+		if x.service != nil {
+			dialect = &x.service.Dialect
+		}
+		cut := x.err.Status == http.StatusRequestEntityTooLarge || x.err.Code == codeOverloaded
+		x.err = dialect.word(x.err)
+		a.header, a.status, a.body = x.w.Header(), x.err.status(), x.emptyBuffer()
 		x.codec.encodeError(a, &x.request, x.service, x.err)
-		switch a.status {
-		case http.StatusMethodNotAllowed:
+		if a.status == http.StatusMethodNotAllowed {
 			a.header.Set("Allow", "GET, POST")
-		case http.StatusRequestEntityTooLarge:
+		}
+		if cut && x.http.ProtoMajor == 1 {
 			a.header.Set("Connection", "close") // the rest of the body is not read
 		}
 	}
 	*x.buf = a.body
+	if n := cap(a.body); n > firstBuffer {
+		x.lease.force(int64(n))
+	}
 	if a.status == 0 {
 		a.status = http.StatusOK
 	}

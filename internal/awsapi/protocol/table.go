@@ -137,6 +137,19 @@ func (t *table) maxBody(op *operation, otherwise int64) int64 {
 	return otherwise
 }
 
+// largestBody is the bound of the largest body of any operation.
+func (t *table) largestBody(otherwise int64) int64 {
+	n := max(otherwise, t.largestForm)
+	for _, s := range t.services {
+		for _, op := range s.operations {
+			if !op.streamBody {
+				n = max(n, t.maxBody(op, otherwise))
+			}
+		}
+	}
+	return n
+}
+
 // table finds APIs.
 type table struct {
 	codecs      []codec

@@ -1,0 +1,164 @@
+package protocol
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+func (b *budget) lease(remote string) *lease { return &lease{budget: b, remote: remote} }
+
+// now asks without waiting.
+func now(l *lease, n int64) bool {
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	return l.take(ctx, n)
+}
+
+func TestBudgetIsSharedByWhatIsFree(t *testing.T) {
+	t.Parallel()
+	b := newBudget(120)
+	one, two, three := b.lease("192.0.2.1:1"), b.lease("192.0.2.2:1"), b.lease("192.0.2.3:1")
+	grab := func(l *lease) int64 {
+		for now(l, 1) {
+		}
+		return l.held
+	}
+	if got := grab(one); got != 60 {
+		t.Errorf("one alone holds %d of 120", got)
+	}
+	if got := grab(two); got != 30 {
+		t.Errorf("the second holds %d", got)
+	}
+	if got := grab(three); got != 15 {
+		t.Errorf("the third holds %d", got)
+	}
+	// Another connection of the first is the same caller, one in its /64 too.
+	if now(b.lease("192.0.2.1:2"), 1) {
+		t.Error("a caller got more by a second connection")
+	}
+	six := b.lease("[2001:db8::1]:1")
+	grab(six)
+	if now(b.lease("[2001:db8::ffff:2]:1"), 1) {
+		t.Error("a caller got more by another address of its network")
+	}
+	for _, l := range []*lease{one, two, three, six} {
+		l.end()
+	}
+	if b.used != 0 || b.unknown != 0 {
+		t.Errorf("%d used, %d by strangers", b.used, b.unknown)
+	}
+}
+
+// TestBudgetOfOneConnection: of a caller's half, one connection with many requests
+// leaves something to the others.
+func TestBudgetOfOneConnection(t *testing.T) {
+	t.Parallel()
+	b := newBudget(4000)
+	c := &connection{}
+	held := int64(0)
+	for range 100 {
+		l := b.lease("192.0.2.1:1")
+		l.conn = c
+		for range 10 {
+			if now(l, 10) {
+				held += 10
+			}
+		}
+	}
+	if held < 900 || held > 1100 {
+		t.Errorf("one connection holds %d of 4000", held)
+	}
+	if l := b.lease("192.0.2.1:2"); !now(l, 500) {
+		t.Error("the caller's other connection gets nothing")
+	}
+}
+
+func TestBudgetWaits(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		b := newBudget(100)
+		hog := b.lease("192.0.2.1:1")
+		hog.force(90)
+		got := make(chan bool, 1)
+		go func() { got <- b.lease("192.0.2.2:1").take(context.Background(), 40) }()
+		synctest.Wait()
+		hog.give(20)
+		synctest.Wait()
+		if len(got) > 0 {
+			t.Fatal("given too early")
+		}
+		hog.give(70)
+		if !<-got {
+			t.Error("not given though it was free")
+		}
+
+		// Who gives up, by itself or when its patience ends, leaves no trace.
+		b.lease("192.0.2.3:1").force(50)
+		ctx, cancel := context.WithCancel(context.Background())
+		go func() { got <- b.lease("192.0.2.4:1").take(ctx, 30) }()
+		synctest.Wait()
+		cancel()
+		if <-got || b.waiting[0].Len() != 0 {
+			t.Error("given after giving up")
+		}
+		start := time.Now()
+		if b.lease("192.0.2.4:1").take(context.Background(), 30) || time.Since(start) != bodyPatience || b.waiting[0].Len() != 0 {
+			t.Errorf("given after %v", time.Since(start))
+		}
+	})
+}
+
+func TestBudgetBoundsThoseWhoWait(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		b := newBudget(100)
+		b.lease("192.0.2.1:1").force(100)
+		var waiters sync.WaitGroup
+		for range maxPeerWaiting {
+			waiters.Go(func() { b.lease("192.0.2.2:1").take(t.Context(), 1) })
+		}
+		synctest.Wait()
+		start := time.Now()
+		if b.lease("192.0.2.2:9").take(context.Background(), 1) || time.Since(start) != 0 {
+			t.Error("one caller has more waiting than it may")
+		}
+		waiters.Wait()
+	})
+}
+
+// TestBudgetHolds: whatever many do at a time, no more is used than there is, and
+// all of it comes back.
+func TestBudgetHolds(t *testing.T) {
+	t.Parallel()
+	b := newBudget(1 << 20)
+	var all sync.WaitGroup
+	for i := range 64 {
+		all.Go(func() {
+			r := rand.New(rand.NewPCG(1, uint64(i)))
+			for range 200 {
+				l := &lease{budget: b, remote: fmt.Sprintf("192.0.2.%d:1", i%5), stranger: i%3 == 0}
+				ctx, cancel := context.WithTimeout(context.Background(), time.Millisecond)
+				for range 5 {
+					l.take(ctx, r.Int64N(300<<10))
+					l.give(r.Int64N(100 << 10))
+				}
+				b.mu.Lock()
+				if b.used > b.limit || b.unknown > b.strangers || b.used < 0 {
+					t.Errorf("%d of %d used, strangers %d of %d", b.used, b.limit, b.unknown, b.strangers)
+				}
+				b.mu.Unlock()
+				cancel()
+				l.end()
+			}
+		})
+	}
+	all.Wait()
+	if b.used != 0 || b.unknown != 0 || len(b.peers) != 0 || b.waiting[0].Len()+b.waiting[1].Len() != 0 {
+		t.Errorf("left: %d bytes, %d of strangers, %d callers", b.used, b.unknown, len(b.peers))
+	}
+}
