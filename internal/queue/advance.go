@@ -14,14 +14,14 @@ func (m *Machine) Advance(now Time) Changes {
 	m.forgetAttempts(now)
 	m.compact()
 	next, ok := m.Next()
-	c.More = ok && next <= now || len(m.remembered.replaced) > 0
+	c.More = ok && next <= now || m.remembered != nil && len(m.remembered.replaced) > 0
 	return c
 }
 
 // expire removes messages whose retention is over, whatever their state.
 func (m *Machine) expire(now Time, c *Changes) {
 	for k := 0; k < advanceStep; k++ {
-		i := m.ages.first()
+		i := m.ages.first(m, &byAge)
 		if i == 0 || m.expiry(i) > now {
 			return
 		}
@@ -33,18 +33,18 @@ func (m *Machine) expiry(i uint32) Time {
 	if m.cfg.Retention <= 0 {
 		return math.MaxInt64
 	}
-	return m.entries.at(i).sent + Time(m.cfg.Retention)
+	return m.entries.at(i).sent.time() + Time(m.cfg.Retention)
 }
 
 // wake ends delays and visibility timeouts.
 func (m *Machine) wake(now Time, c *Changes) {
 	for k := 0; k < advanceStep; k++ {
-		i := m.timers.first()
+		i := m.timers.first(m, &byTime)
 		if i == 0 {
 			return
 		}
 		e := m.entries.at(i)
-		if e.visibleAt > now {
+		if e.visibleAt.time() > now {
 			return
 		}
 		if e.state == inFlight && m.exhausted(e) {
@@ -62,17 +62,17 @@ func (m *Machine) wake(now Time, c *Changes) {
 // rounded up to whole seconds, so that it does not wake the caller often.
 func (m *Machine) Next() (Time, bool) {
 	next := Time(math.MaxInt64)
-	if i := m.timers.first(); i != 0 {
-		next = m.entries.at(i).visibleAt
+	if i := m.timers.first(m, &byTime); i != 0 {
+		next = m.entries.at(i).visibleAt.time()
 	}
-	if i := m.ages.first(); i != 0 {
+	if i := m.ages.first(m, &byAge); i != 0 {
 		next = min(next, m.expiry(i))
 	}
-	if i := m.remembered.order.first(); i != 0 {
+	if i := m.firstMemory(); i != 0 {
 		next = min(next, m.remembered.items.at(i).due())
 	}
-	if i := m.attempts.order.first(); i != 0 {
-		next = min(next, m.attempts.items.at(i).due())
+	if a := m.firstAttempt(); a != 0 {
+		next = min(next, m.attempts.items.at(a).due())
 	}
 	return next, next != math.MaxInt64
 }

@@ -19,26 +19,41 @@ func (a *attempt) due() Time { return wholeSecond(a.expires) }
 // message in flight, and each such message belongs to one attempt at most.
 type attempts struct {
 	items slab[attempt]
-	ids   index
-	order timeline // by expiry
+	ids   index    // byAttempt
+	order timeline // byAttemptExpiry
 }
 
-func (s *attempts) init() {
-	s.ids.hash = func(i uint32) uint64 { return s.items.at(i).id.hash() }
-	s.ids.next = func(i uint32) *uint32 { return &s.items.at(i).chain }
-	s.order.links = func(i uint32) *links { return &s.items.at(i).order }
-	s.order.less = func(a, b uint32) bool {
-		x, y := s.items.at(a), s.items.at(b)
-		return x.expires < y.expires || x.expires == y.expires && a < b
+var (
+	byAttempt = hashing{
+		hash: func(m *Machine, a uint32) uint64 { return m.attempts.items.at(a).id.hash() },
+		next: func(m *Machine, a uint32) *uint32 { return &m.attempts.items.at(a).chain },
 	}
-}
+	byAttemptExpiry = ordering{
+		links: func(m *Machine, a uint32) *links { return &m.attempts.items.at(a).order },
+		less: func(m *Machine, a, b uint32) bool {
+			x, y := m.attempts.items.at(a), m.attempts.items.at(b)
+			return x.expires < y.expires || x.expires == y.expires && a < b
+		},
+	}
+)
 
 func (s *attempts) find(id DedupID) uint32 {
+	if s == nil {
+		return 0
+	}
 	i := s.ids.first(id.hash())
 	for i != 0 && s.items.at(i).id != id {
 		i = s.items.at(i).chain
 	}
 	return i
+}
+
+// firstAttempt is the attempt that expires first, 0 for none.
+func (m *Machine) firstAttempt() uint32 {
+	if m.attempts == nil {
+		return 0
+	}
+	return m.attempts.order.first(m, &byAttemptExpiry)
 }
 
 // addAttempt notes that these messages were received together. Messages that
@@ -51,7 +66,7 @@ func (m *Machine) addAttempt(now Time, id DedupID, expires Time, messages []uint
 		return
 	}
 	for _, i := range messages {
-		if e := m.entries.at(i); e.state != inFlight || e.visibleAt <= now {
+		if e := m.entries.at(i); e.state != inFlight || e.visibleAt.time() <= now {
 			return
 		}
 	}
@@ -60,14 +75,17 @@ func (m *Machine) addAttempt(now Time, id DedupID, expires Time, messages []uint
 			m.dropAttempt(other)
 		}
 	}
+	if m.attempts == nil {
+		m.attempts = new(attempts)
+	}
 	a := m.attempts.items.alloc()
 	at := m.attempts.items.at(a)
 	at.id, at.expires, at.n = id, expires, uint32(copy(at.messages[:], messages))
 	for _, i := range messages {
 		m.entries.at(i).attempt = a
 	}
-	m.attempts.ids.add(a)
-	m.attempts.order.add(a)
+	m.attempts.ids.add(m, &byAttempt, a)
+	m.attempts.order.add(m, &byAttemptExpiry, a)
 }
 
 func (m *Machine) dropAttempt(a uint32) {
@@ -75,9 +93,12 @@ func (m *Machine) dropAttempt(a uint32) {
 	for _, i := range at.messages[:at.n] {
 		m.entries.at(i).attempt = 0
 	}
-	m.attempts.order.remove(a)
-	m.attempts.ids.remove(a)
+	m.attempts.order.remove(m, &byAttemptExpiry, a)
+	m.attempts.ids.remove(m, &byAttempt, a)
 	m.attempts.items.free(a)
+	if m.attempts.items.n == 0 {
+		m.attempts = nil
+	}
 }
 
 // repeat answers a repeated attempt, or returns nil if it has to be a new one.
@@ -93,7 +114,7 @@ func (m *Machine) repeat(now Time, args ReceiveArgs) []Message {
 	var buf [MaxBatch]uint32
 	messages := buf[:copy(buf[:], at.messages[:at.n])]
 	for _, i := range messages {
-		if m.entries.at(i).visibleAt <= now {
+		if m.entries.at(i).visibleAt.time() <= now {
 			return nil // its end is only waiting for Advance
 		}
 	}
@@ -143,7 +164,7 @@ func (m *Machine) AttemptOf(key uint64) (id DedupID, expires Time, keys []uint64
 // forgetAttempts drops attempts that expired.
 func (m *Machine) forgetAttempts(now Time) {
 	for k := 0; k < advanceStep; k++ {
-		a := m.attempts.order.first()
+		a := m.firstAttempt()
 		if a == 0 || m.attempts.items.at(a).due() > now {
 			return
 		}

@@ -14,20 +14,20 @@ const (
 func (m *Machine) compact() {
 	s := &m.entries
 	for k := 0; k < compactStep; k++ {
-		live := len(s.chunks) - len(s.holes)
-		if live <= m.enough || s.n*sparse >= live*chunkSlots {
+		live := int(s.live)
+		if live <= m.enough || int(s.n)*sparse >= live*chunkSlots {
 			return
 		}
 		// alloc fills the first chunk with room, so empty the second.
-		c := s.chunks[s.room-1].next
+		c := s.heads[s.room-1].next
 		if c == 0 {
 			return
 		}
-		if s.chunks[c-1].used == 0 {
+		if s.heads[c-1].used == 0 {
 			s.release(c - 1)
 			continue
 		}
-		slot := uint32(31 - bits.LeadingZeros32(s.chunks[c-1].used))
+		slot := uint32(31 - bits.LeadingZeros32(s.heads[c-1].used))
 		m.move((c-1)*chunkSlots + slot + 1)
 	}
 }
@@ -38,10 +38,10 @@ func (m *Machine) move(from uint32) {
 	e := m.entries.at(to)
 	*e = *m.entries.at(from)
 
-	*m.keys.link(from) = to
-	m.ages.moved(from, to)
+	*m.keys.link(m, &byKey, from) = to
+	m.ages.moved(m, &byAge, to)
 	if e.state != visible {
-		m.timers.moved(from, to)
+		m.timers.moved(m, &byTime, to)
 	}
 	if e.state == visible || m.cfg.FIFO {
 		m.moveInLine(e, to)
@@ -75,20 +75,20 @@ func (m *Machine) moveInLine(e *entry, to uint32) {
 	}
 }
 
-// moved tells the timeline that the item from is now to, links copied.
-func (t *timeline) moved(from, to uint32) {
-	l := t.links(to)
+// moved tells the timeline that an item is now numbered to, links copied.
+func (t *timeline) moved(m *Machine, by *ordering, to uint32) {
+	l := by.links(m, to)
 	if l.prev&inHeap != 0 {
 		*t.heap.at(l.prev &^ inHeap) = to
 		return
 	}
 	if l.prev != 0 {
-		t.links(l.prev).next = to
+		by.links(m, l.prev).next = to
 	} else {
 		t.head = to
 	}
 	if l.next != 0 {
-		t.links(l.next).prev = to
+		by.links(m, l.next).prev = to
 	} else {
 		t.tail = to
 	}

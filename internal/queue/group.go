@@ -5,7 +5,7 @@ import (
 	"strings"
 )
 
-// group is a message group, there as long as it has messages: 52 bytes and its
+// group is a message group, there as long as it has messages: 48 bytes and its
 // name. Messages without a group are the group "".
 type group struct {
 	name       string
@@ -15,6 +15,11 @@ type group struct {
 	chain      uint32 // in the index of names
 	ring       links  // in Machine.ring or Machine.unsettled
 	where      place
+}
+
+var byName = hashing{
+	hash: func(m *Machine, g uint32) uint64 { return maphash.String(m.seed, m.groups.at(g).name) },
+	next: func(m *Machine, g uint32) *uint32 { return &m.groups.at(g).chain },
 }
 
 // place is the list a group is in.
@@ -29,7 +34,7 @@ const (
 // groupList is a list of groups through their ring links.
 type groupList struct {
 	head, tail uint32
-	n          int
+	n          uint32
 }
 
 func (m *Machine) pushGroup(l *groupList, p place, g uint32) {
@@ -80,7 +85,7 @@ func (m *Machine) join(name string) uint32 {
 	if g == 0 {
 		g = m.groups.alloc()
 		m.groups.at(g).name = strings.Clone(name) // do not hold on to a request
-		m.names.add(g)
+		m.names.add(m, &byName, g)
 	}
 	m.groups.at(g).count++
 	return g
@@ -95,7 +100,7 @@ func (m *Machine) leave(g uint32) {
 		return
 	}
 	m.takeGroup(g)
-	m.names.remove(g)
+	m.names.remove(m, &byName, g)
 	m.groups.free(g)
 }
 

@@ -1,6 +1,7 @@
 package queue
 
 import (
+	"cmp"
 	"fmt"
 	"math/bits"
 )
@@ -13,81 +14,96 @@ func (m *Machine) verify() error {
 	if err := m.groups.verify(); err != nil {
 		return fmt.Errorf("groups: %w", err)
 	}
-	if err := m.remembered.items.verify(); err != nil {
-		return fmt.Errorf("remembered: %w", err)
-	}
-	if err := m.attempts.items.verify(); err != nil {
-		return fmt.Errorf("attempts: %w", err)
-	}
-	hidden := m.inFlight + m.delayed
+	hidden := uint32(m.inFlight + m.delayed)
 	for _, err := range []error{
-		m.keys.verify("keys", m.entries.n), m.names.verify("names", m.groups.n),
-		m.remembered.ids.verify("ids", m.remembered.items.n), m.attempts.ids.verify("attempts", m.attempts.items.n),
-		m.timers.verify("timers", hidden), m.ages.verify("ages", m.entries.n),
-		m.remembered.order.verify("memories", m.remembered.items.n), m.attempts.order.verify("attempts", m.attempts.items.n),
-		m.verifyGroups(), m.verifyAttempts(),
+		m.keys.verify(m, &byKey, "keys", m.entries.n), m.names.verify(m, &byName, "names", m.groups.n),
+		m.timers.verify(m, &byTime, "timers", hidden), m.ages.verify(m, &byAge, "ages", m.entries.n),
+		m.verifyGroups(),
 	} {
 		if err != nil {
 			return err
 		}
 	}
-	return nil
+	if r := m.remembered; r != nil {
+		if err := cmp.Or(r.items.verify(), r.ids.verify(m, &byID, "ids", r.items.n), r.order.verify(m, &byExpiry, "memories", r.items.n)); err != nil {
+			return fmt.Errorf("remembered: %w", err)
+		}
+	}
+	if a := m.attempts; a != nil {
+		if err := cmp.Or(a.items.verify(), a.ids.verify(m, &byAttempt, "attempts", a.items.n), a.order.verify(m, &byAttemptExpiry, "attempts", a.items.n)); err != nil {
+			return fmt.Errorf("attempts: %w", err)
+		}
+	}
+	return m.verifyAttempts()
 }
 
 func (s *slab[T]) verify() error {
-	n, holes, room, empty := 0, 0, 0, 0
-	for _, ch := range s.chunks {
-		if ch == nil {
-			holes++
+	n, room, empty, live := uint32(0), 0, 0, uint32(0)
+	dropped := map[uint32]bool{}
+	for c := s.holes; c != 0; c = s.heads[c-1].next {
+		if dropped[c] || s.chunks[c-1] != nil || s.heads[c-1].used != 0 {
+			return fmt.Errorf("chunk %d is not a hole", c-1)
+		}
+		dropped[c] = true
+	}
+	for c, h := range s.heads {
+		if dropped[uint32(c+1)] {
 			continue
 		}
-		n += bits.OnesCount32(ch.used)
-		if ch.used != ^uint32(0) {
+		live++
+		if k := len(s.chunks[c]); k != chunkSlots && (c > 0 || k == 0 || len(s.chunks) > 1 || h.used>>k != 0) {
+			return fmt.Errorf("chunk %d has %d slots, used %b", c, k, h.used)
+		}
+		n += uint32(bits.OnesCount32(h.used))
+		if h.used != allUsed {
 			room++
 		}
-		if ch.used == 0 {
+		if h.used == 0 {
 			empty++
 		}
 	}
-	for c := s.room; c != 0; c = s.chunks[c-1].next {
+	for c := s.room; c != 0; c = s.heads[c-1].next {
 		room--
-		if s.chunks[c-1].used == ^uint32(0) {
+		if s.heads[c-1].used == allUsed {
 			return fmt.Errorf("chunk %d is full and listed", c-1)
 		}
 	}
 	if empty > 1 {
 		return fmt.Errorf("%d chunks are empty", empty)
 	}
-	if n != s.n || holes != len(s.holes) || room != 0 {
-		return fmt.Errorf("counted %d of %d used, %d of %d holes, %d chunks with room not listed", n, s.n, holes, len(s.holes), room)
+	if n == 0 && len(s.chunks) > 0 && len(s.chunks[0]) > kept || len(s.chunks) != len(s.heads) {
+		return fmt.Errorf("%d chunks, %d heads, %d items", len(s.chunks), len(s.heads), n)
+	}
+	if n != s.n || live != s.live || room != 0 {
+		return fmt.Errorf("counted %d of %d used, %d of %d chunks live, %d chunks with room not listed", n, s.n, live, s.live, room)
 	}
 	return nil
 }
 
-func (x *index) verify(name string, want int) error {
-	n := 0
+func (x *index) verify(m *Machine, by *hashing, name string, want uint32) error {
+	n := uint32(0)
 	for b := uint32(0); b < x.heads.n; b++ {
-		for i := *x.heads.at(b); i != 0; i = *x.next(i) {
+		for i := *x.heads.at(b); i != 0; i = *by.next(m, i) {
 			n++
-			if x.bucket(x.hash(i)) != b {
+			if x.bucket(by.hash(m, i)) != b {
 				return fmt.Errorf("%s: item %d is in the wrong bucket", name, i)
 			}
 		}
 	}
-	if n != want || n != int(x.count) {
+	if n != want || n != x.count {
 		return fmt.Errorf("%s: has %d items, counts %d, should have %d", name, n, x.count, want)
 	}
-	if x.heads.n > 8 && x.heads.n > 2*x.count+2 {
+	if x.heads.n > fewHeads && x.heads.n > 2*x.count+2 {
 		return fmt.Errorf("%s: %d buckets for %d items", name, x.heads.n, n)
 	}
 	return nil
 }
 
-func (t *timeline) verify(name string, want int) error {
-	n, prev := 0, uint32(0)
-	for i := t.head; i != 0; i = t.links(i).next {
+func (t *timeline) verify(m *Machine, by *ordering, name string, want uint32) error {
+	n, prev := uint32(0), uint32(0)
+	for i := t.head; i != 0; i = by.links(m, i).next {
 		n++
-		if t.links(i).prev != prev || prev != 0 && !t.less(prev, i) {
+		if by.links(m, i).prev != prev || prev != 0 && !by.less(m, prev, i) {
 			return fmt.Errorf("%s: list is out of order at item %d", name, i)
 		}
 		prev = i
@@ -98,10 +114,10 @@ func (t *timeline) verify(name string, want int) error {
 	for k := uint32(0); k < t.heap.n; k++ {
 		n++
 		i := *t.heap.at(k)
-		if t.links(i).prev != k|inHeap {
+		if by.links(m, i).prev != k|inHeap {
 			return fmt.Errorf("%s: item %d does not know its position", name, i)
 		}
-		if k > 0 && t.less(i, *t.heap.at((k - 1) / 4)) {
+		if k > 0 && by.less(m, i, *t.heap.at((k - 1) / 4)) {
 			return fmt.Errorf("%s: heap is out of order at %d", name, k)
 		}
 	}
@@ -143,7 +159,7 @@ func (m *Machine) verifyGroups() (err error) {
 	if visibles != m.visible || delays != m.delayed || flying != m.inFlight {
 		return fmt.Errorf("counts are wrong")
 	}
-	rings, unsettled := 0, 0
+	rings, unsettled := uint32(0), uint32(0)
 	m.groups.each(func(g uint32, gr *group) bool {
 		t := tallies[g]
 		waiting, prev := uint32(0), uint32(0)
@@ -179,7 +195,7 @@ func (m *Machine) verifyGroups() (err error) {
 		}
 		return true
 	})
-	if err == nil && (rings != m.ring.n || unsettled != m.unsettled.n || len(tallies) != m.groups.n) {
+	if err == nil && (rings != m.ring.n || unsettled != m.unsettled.n || len(tallies) != int(m.groups.n)) {
 		err = fmt.Errorf("lists of groups are wrong")
 	}
 	for g := m.ring.head; g != 0; g = m.groups.at(g).ring.next {
@@ -193,15 +209,17 @@ func (m *Machine) verifyGroups() (err error) {
 
 func (m *Machine) verifyAttempts() (err error) {
 	held := 0
-	m.attempts.items.each(func(a uint32, at *attempt) bool {
-		for _, i := range at.messages[:at.n] {
-			held++
-			if m.entries.at(i).attempt != a {
-				err = fmt.Errorf("attempt does not hold its message")
+	if m.attempts != nil {
+		m.attempts.items.each(func(a uint32, at *attempt) bool {
+			for _, i := range at.messages[:at.n] {
+				held++
+				if m.entries.at(i).attempt != a {
+					err = fmt.Errorf("attempt does not hold its message")
+				}
 			}
-		}
-		return true
-	})
+			return true
+		})
+	}
 	m.entries.each(func(_ uint32, e *entry) bool {
 		if e.attempt != 0 {
 			held--

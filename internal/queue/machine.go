@@ -11,11 +11,9 @@ const (
 	inFlight                  // on the timers, or just being received
 )
 
-// entry is one message: 104 bytes without pointers.
+// entry is one message: 96 bytes without pointers.
 type entry struct {
 	key, append      uint64
-	sent, visibleAt  Time
-	first, last      Time
 	offset, length   uint32
 	receives, source uint32
 	group            uint32
@@ -24,23 +22,40 @@ type entry struct {
 	timer            links  // in timers
 	age              links  // in ages
 	attempt          uint32 // the receive attempt that holds it in flight
+	sent, visibleAt  stamp
+	first, last      stamp
 	state            state
 	late             bool // in the group's late list instead of its line
 }
 
-// Machine is the state of one queue. It is not safe for concurrent use.
+// stamp is a Time in 6 bytes, which reach 4,400 years to either side of 1970.
+type stamp [3]uint16
+
+const maxStamp = 1<<47 - 1
+
+func stampOf(t Time) stamp {
+	t = min(max(t, -maxStamp), maxStamp)
+	return stamp{uint16(t), uint16(t >> 16), uint16(t >> 32)}
+}
+
+func (s stamp) time() Time {
+	return Time(int64(uint64(s[0])<<16|uint64(s[1])<<32|uint64(s[2])<<48) >> 16)
+}
+
+// Machine is the state of one queue. It is not safe for concurrent use. Empty it
+// takes about half a kilobyte.
 type Machine struct {
 	cfg     Config
 	nextKey uint64
 
 	entries slab[entry]
 	enough  int      // chunks of entries that are not worth compacting
-	keys    index    // by key
-	timers  timeline // delayed and in flight, by (visibleAt, key)
-	ages    timeline // all, by (sent, key)
+	keys    index    // byKey
+	timers  timeline // delayed and in flight, byTime
+	ages    timeline // all, byAge
 
 	groups    slab[group]
-	names     index // by name
+	names     index // byName
 	seed      maphash.Seed
 	ring      groupList // groups that can be served, in the order of turns
 	unsettled groupList // groups with a late list
@@ -48,30 +63,38 @@ type Machine struct {
 	visible, inFlight, delayed int
 	bytes                      int64
 
-	remembered remembered
-	attempts   attempts
+	remembered *remembered // nil: nothing
+	attempts   *attempts   // nil: none
 }
+
+// The orders and hashes of messages.
+var (
+	byKey = hashing{
+		hash: func(m *Machine, i uint32) uint64 { return mix(m.entries.at(i).key) },
+		next: func(m *Machine, i uint32) *uint32 { return &m.entries.at(i).chain },
+	}
+	byTime = ordering{
+		links: func(m *Machine, i uint32) *links { return &m.entries.at(i).timer },
+		less: func(m *Machine, a, b uint32) bool {
+			x, y := m.entries.at(a), m.entries.at(b)
+			s, t := x.visibleAt.time(), y.visibleAt.time()
+			return s < t || s == t && x.key < y.key
+		},
+	}
+	byAge = ordering{
+		links: func(m *Machine, i uint32) *links { return &m.entries.at(i).age },
+		less: func(m *Machine, a, b uint32) bool {
+			x, y := m.entries.at(a), m.entries.at(b)
+			s, t := x.sent.time(), y.sent.time()
+			return s < t || s == t && x.key < y.key
+		},
+	}
+)
 
 // New returns an empty machine.
 func New(cfg Config) *Machine {
 	m := &Machine{nextKey: 1, enough: enoughFew, seed: maphash.MakeSeed()}
 	m.setConfig(cfg)
-	m.keys.hash = func(i uint32) uint64 { return mix(m.entries.at(i).key) }
-	m.keys.next = func(i uint32) *uint32 { return &m.entries.at(i).chain }
-	m.timers.links = func(i uint32) *links { return &m.entries.at(i).timer }
-	m.timers.less = func(a, b uint32) bool {
-		x, y := m.entries.at(a), m.entries.at(b)
-		return x.visibleAt < y.visibleAt || x.visibleAt == y.visibleAt && x.key < y.key
-	}
-	m.ages.links = func(i uint32) *links { return &m.entries.at(i).age }
-	m.ages.less = func(a, b uint32) bool {
-		x, y := m.entries.at(a), m.entries.at(b)
-		return x.sent < y.sent || x.sent == y.sent && x.key < y.key
-	}
-	m.names.hash = func(i uint32) uint64 { return maphash.String(m.seed, m.groups.at(i).name) }
-	m.names.next = func(i uint32) *uint32 { return &m.groups.at(i).chain }
-	m.remembered.init()
-	m.attempts.init()
 	return m
 }
 
@@ -116,11 +139,11 @@ func (m *Machine) Insert(now Time, msg Message) {
 	i := m.entries.alloc()
 	e := m.entries.at(i)
 	e.key, e.append, e.offset, e.length = msg.Key, msg.Append, msg.Offset, msg.Len
-	e.sent, e.first, e.last = msg.Sent, msg.FirstReceived, msg.LastReceived
+	e.sent, e.first, e.last = stampOf(msg.Sent), stampOf(msg.FirstReceived), stampOf(msg.LastReceived)
 	e.receives, e.source = msg.Receives, msg.Source
 	e.group = m.join(msg.Group)
-	m.keys.add(i)
-	m.ages.add(i)
+	m.keys.add(m, &byKey, i)
+	m.ages.add(m, &byAge, i)
 	m.bytes += int64(e.length)
 	if m.cfg.FIFO {
 		m.enqueue(i, e)
@@ -129,9 +152,9 @@ func (m *Machine) Insert(now Time, msg Message) {
 	case msg.InFlight:
 		m.hide(now, i, e, msg.VisibleAt)
 	case msg.VisibleAt > now:
-		e.state, e.visibleAt = delayed, msg.VisibleAt
+		e.state, e.visibleAt = delayed, stampOf(msg.VisibleAt)
 		m.delayed++
-		m.timers.add(i)
+		m.timers.add(m, &byTime, i)
 	default:
 		m.show(i, e)
 	}
@@ -146,7 +169,7 @@ func (m *Machine) ApplyReceive(now Time, key uint64, receives uint32, first, las
 		return
 	}
 	e := m.entries.at(i)
-	e.receives, e.first, e.last = receives, first, last
+	e.receives, e.first, e.last = receives, stampOf(first), stampOf(last)
 	m.rehide(now, i, e, hiddenUntil)
 }
 
@@ -167,7 +190,7 @@ func (m *Machine) ChangeVisibility(now Time, key uint64, receive uint32, until T
 	if e.receives != receive {
 		return Message{}, ErrStale
 	}
-	if e.state != inFlight || e.visibleAt <= now {
+	if e.state != inFlight || e.visibleAt.time() <= now {
 		return Message{}, ErrNotInFlight
 	}
 	m.rehide(now, i, e, until)
@@ -194,7 +217,7 @@ func (m *Machine) Delete(now Time, key uint64, receive uint32) (Message, error) 
 	if e.receives != receive || receive == 0 {
 		return Message{}, ErrStale
 	}
-	if m.cfg.FIFO && (e.state != inFlight || e.visibleAt <= now) {
+	if m.cfg.FIFO && (e.state != inFlight || e.visibleAt.time() <= now) {
 		return Message{}, ErrExpired
 	}
 	return m.drop(i), nil
@@ -220,16 +243,17 @@ func (m *Machine) Get(key uint64) (Message, bool) {
 
 // Counts returns the number of messages in each state.
 func (m *Machine) Counts() Counts {
-	return Counts{
-		Visible: m.visible, InFlight: m.inFlight, Delayed: m.delayed, Bytes: m.bytes,
-		Groups: m.groups.n, Remembered: m.remembered.items.n,
+	c := Counts{Visible: m.visible, InFlight: m.inFlight, Delayed: m.delayed, Bytes: m.bytes, Groups: int(m.groups.n)}
+	if m.remembered != nil {
+		c.Remembered = int(m.remembered.items.n)
 	}
+	return c
 }
 
 // Oldest returns when the oldest message was sent.
 func (m *Machine) Oldest() (Time, bool) {
-	if i := m.ages.first(); i != 0 {
-		return m.entries.at(i).sent, true
+	if i := m.ages.first(m, &byAge); i != 0 {
+		return m.entries.at(i).sent.time(), true
 	}
 	return 0, false
 }
@@ -260,15 +284,11 @@ func (m *Machine) ClearEach(before uint64, fn func(Message)) {
 // reset drops all messages at once.
 func (m *Machine) reset() {
 	m.entries, m.groups = slab[entry]{}, slab[group]{}
-	m.keys.reset()
-	m.names.reset()
-	m.timers.reset()
-	m.ages.reset()
+	m.keys, m.names = index{}, index{}
+	m.timers, m.ages = timeline{}, timeline{}
 	m.ring, m.unsettled = groupList{}, groupList{}
 	m.visible, m.inFlight, m.delayed, m.bytes = 0, 0, 0, 0
-	m.attempts.items = slab[attempt]{}
-	m.attempts.ids.reset()
-	m.attempts.order.reset()
+	m.attempts = nil
 }
 
 func (m *Machine) find(key uint64) uint32 {
@@ -287,8 +307,8 @@ func (m *Machine) message(e *entry) Message { return e.message(m.groups.at(e.gro
 func (e *entry) message(group string) Message {
 	return Message{
 		Key: e.key, Append: e.append, Offset: e.offset, Len: e.length,
-		Sent: e.sent, VisibleAt: e.visibleAt, Group: group,
-		Receives: e.receives, FirstReceived: e.first, LastReceived: e.last,
+		Sent: e.sent.time(), VisibleAt: e.visibleAt.time(), Group: group,
+		Receives: e.receives, FirstReceived: e.first.time(), LastReceived: e.last.time(),
 		Source: e.source, InFlight: e.state == inFlight,
 	}
 }
@@ -312,14 +332,14 @@ func (m *Machine) hide(now Time, i uint32, e *entry, until Time) {
 		m.show(i, e)
 		return
 	}
-	e.state, e.visibleAt = inFlight, until
+	e.state, e.visibleAt = inFlight, stampOf(until)
 	m.inFlight++
-	m.timers.add(i)
+	m.timers.add(m, &byTime, i)
 }
 
 // show makes a detached message visible.
 func (m *Machine) show(i uint32, e *entry) {
-	e.state, e.visibleAt = visible, 0
+	e.state, e.visibleAt = visible, stamp{}
 	m.visible++
 	if !m.cfg.FIFO {
 		m.enqueue(i, e)
@@ -338,10 +358,10 @@ func (m *Machine) detach(i uint32, e *entry) {
 		}
 	case delayed:
 		m.delayed--
-		m.timers.remove(i)
+		m.timers.remove(m, &byTime, i)
 	case inFlight:
 		m.inFlight--
-		m.timers.remove(i)
+		m.timers.remove(m, &byTime, i)
 		if e.attempt != 0 {
 			m.dropAttempt(e.attempt)
 		}
@@ -356,8 +376,8 @@ func (m *Machine) drop(i uint32) Message {
 	if m.cfg.FIFO {
 		m.dequeue(i, e)
 	}
-	m.ages.remove(i)
-	m.keys.remove(i)
+	m.ages.remove(m, &byAge, i)
+	m.keys.remove(m, &byKey, i)
 	m.bytes -= int64(e.length)
 	m.leave(e.group)
 	m.entries.free(i)

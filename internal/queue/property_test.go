@@ -519,7 +519,9 @@ func (p *pair) replay() {
 
 func memories(m *Machine) map[DedupID]Original {
 	out := map[DedupID]Original{}
-	m.remembered.items.each(func(_ uint32, r *memory) bool { out[r.id] = r.original(); return true })
+	if m.remembered != nil {
+		m.remembered.items.each(func(_ uint32, r *memory) bool { out[r.id] = r.original(); return true })
+	}
 	return out
 }
 
@@ -534,9 +536,16 @@ func eachAttempt(m *Machine, fn func(id DedupID, expires Time, keys []uint64) bo
 		seen[id] = true
 		return fn(id, expires, keys)
 	})
-	if len(seen) != m.attempts.items.n {
-		panic(fmt.Sprintf("%d attempts of messages, %d in all", len(seen), m.attempts.items.n))
+	if n := attemptsOf(m); len(seen) != n {
+		panic(fmt.Sprintf("%d attempts of messages, %d in all", len(seen), n))
 	}
+}
+
+func attemptsOf(m *Machine) int {
+	if m.attempts == nil {
+		return 0
+	}
+	return int(m.attempts.items.n)
 }
 
 // equal compares the live machine with one made from facts. Only the latter's

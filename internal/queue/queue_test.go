@@ -318,7 +318,7 @@ func TestFactsAboutAbsentMessagesAreIgnored(t *testing.T) {
 	if c := m.Counts(); c != (Counts{Visible: 1, Bytes: 1, Groups: 1}) {
 		t.Fatal(c)
 	}
-	if m.attempts.items.n != 0 {
+	if attemptsOf(m) != 0 {
 		t.Fatal("attempt without messages in flight")
 	}
 }
@@ -427,8 +427,8 @@ func TestMessageIsOfItsLastAttempt(t *testing.T) {
 			t.Fatal(key, id, expires, ok)
 		}
 	}
-	if m.attempts.items.n != 1 {
-		t.Fatal(m.attempts.items.n)
+	if n := attemptsOf(m); n != 1 {
+		t.Fatal(n)
 	}
 }
 
@@ -628,7 +628,7 @@ func TestMovedTogether(t *testing.T) {
 	}
 	left := map[uint64]Message{}
 	m.Each(func(msg Message) bool { left[msg.Key] = msg; return true })
-	chunks := func() int { return len(m.entries.chunks) - len(m.entries.holes) }
+	chunks := func() int { return int(m.entries.live) }
 	before := chunks()
 	for range 200 {
 		m.Advance(0)

@@ -37,9 +37,9 @@ func (m *Machine) Receive(now Time, a ReceiveArgs) (got, dead []Message, err err
 	for _, i := range picked {
 		e := m.entries.at(i)
 		e.receives++
-		e.last = now
-		if e.first == 0 {
-			e.first = now
+		e.last = stampOf(now)
+		if e.first == (stamp{}) {
+			e.first = e.last
 		}
 	}
 	got = m.conceal(now, picked, a.HideUntil)
@@ -124,7 +124,7 @@ func (m *Machine) Peek(max int, fn func(Message) bool) {
 		}
 		return
 	}
-	next := make([]uint32, 0, min(m.ring.n, max, 1024))
+	next := make([]uint32, 0, min(int(m.ring.n), max, 1024))
 	for g := m.ring.head; g != 0 && len(next) < max; g = m.groups.at(g).ring.next {
 		next = append(next, m.groups.at(g).head)
 	}

@@ -20,9 +20,10 @@ func (m *Machine) Empty() *Remains {
 // Retire removes everything, deduplication ids too.
 func (m *Machine) Retire() *Remains {
 	r := m.Empty()
-	r.remembered, r.replaced = m.remembered.items, m.remembered.replaced
-	m.remembered = remembered{}
-	m.remembered.init()
+	if m.remembered != nil {
+		r.remembered, r.replaced = m.remembered.items, m.remembered.replaced
+		m.remembered = nil
+	}
 	return r
 }
 

@@ -2,65 +2,82 @@ package queue
 
 import "math/bits"
 
-// chunkSlots is the number of items per chunk: few enough that a queue with one
-// message stays small and that chunks of a drained backlog become empty.
+// chunkSlots is the number of items per chunk: few enough that chunks of a drained
+// backlog become empty.
 const chunkSlots = 32
 
-type chunk[T any] struct {
-	items      [chunkSlots]T
-	used       uint32 // bit per slot
-	prev, next uint32 // chunks with room, by number+1
-}
+// allUsed is the used bits of a full chunk.
+const allUsed = ^uint32(0)
 
 // slab hands out items of one type by number. Numbers start at 1, so 0 is "none"
-// in every link; they are reused. Chunks that become empty are dropped, but for
-// one at most.
+// in every link; they are reused. Items lie in chunks without anything beside them,
+// which the allocator would round up. The first chunk is small and grows, since most
+// queues hold little. Chunks that become empty are dropped, but for one at most.
 type slab[T any] struct {
-	chunks []*chunk[T]
-	holes  []uint32 // numbers of dropped chunks
-	room   uint32   // first chunk with room, by number+1
-	n      int      // items in use
+	chunks [][]T       // of chunkSlots, the first perhaps of fewer; nil: dropped
+	heads  []chunkHead // one for each of chunks
+	room   uint32      // first chunk with room, by number+1
+	holes  uint32      // first of the dropped chunks, by number+1
+	live   uint32      // chunks that are not dropped
+	n      uint32      // items in use
+}
+
+// chunkHead is what is known of a chunk.
+type chunkHead struct {
+	used       uint32 // bit per slot
+	prev, next uint32 // chunks with room, or (next only) dropped chunks, by number+1
 }
 
 func (s *slab[T]) at(i uint32) *T {
 	i--
-	return &s.chunks[i/chunkSlots].items[i%chunkSlots]
+	return &s.chunks[i/chunkSlots][i%chunkSlots]
 }
 
-// alloc returns the number of a zeroed item. Pointers from at stay valid.
+// alloc returns the number of a zeroed item. It ends the life of pointers from at.
 func (s *slab[T]) alloc() uint32 {
 	if s.room == 0 {
 		s.grow()
 	}
 	c := s.room - 1
-	ch := s.chunks[c]
-	slot := uint32(bits.TrailingZeros32(^ch.used))
-	ch.used |= 1 << slot
-	if ch.used == ^uint32(0) {
+	h := &s.heads[c]
+	slot := uint32(bits.TrailingZeros32(^h.used))
+	if int(slot) == len(s.chunks[c]) {
+		s.growFirst()
+	}
+	h.used |= 1 << slot
+	if h.used == allUsed {
 		s.unlink(c)
 	}
 	s.n++
 	return c*chunkSlots + slot + 1
 }
 
+// growFirst lets the first chunk have 4, 16, then all its slots.
+func (s *slab[T]) growFirst() {
+	c := make([]T, min(4*len(s.chunks[0]), chunkSlots))
+	copy(c, s.chunks[0])
+	s.chunks[0] = c
+}
+
+// kept is how many items' room an empty slab keeps, so that a queue that holds now
+// a message, now none, does not allocate each time.
+const kept = 4
+
 func (s *slab[T]) free(i uint32) {
-	i--
-	c, slot := i/chunkSlots, i%chunkSlots
-	ch := s.chunks[c]
 	var zero T
-	ch.items[slot] = zero
-	if ch.used == ^uint32(0) {
+	*s.at(i) = zero
+	c, slot := (i-1)/chunkSlots, (i-1)%chunkSlots
+	h := &s.heads[c]
+	if h.used == allUsed {
 		s.link(c)
 	}
-	ch.used &^= 1 << slot
+	h.used &^= 1 << slot
 	s.n--
 	switch {
-	case ch.used != 0:
-	case s.n == 0 && len(s.chunks) > 1:
-		// The last one is gone: keep this chunk alone, as number 0.
-		ch.prev, ch.next = 0, 0
-		s.chunks, s.holes, s.room = []*chunk[T]{ch}, nil, 1
-	case ch.prev != 0 || ch.next != 0:
+	case h.used != 0:
+	case s.n == 0 && (len(s.chunks) > 1 || len(s.chunks[0]) > kept):
+		*s = slab[T]{}
+	case h.prev != 0 || h.next != 0:
 		s.release(c) // another chunk has room: no need of this one
 	}
 }
@@ -69,48 +86,54 @@ func (s *slab[T]) free(i uint32) {
 func (s *slab[T]) release(c uint32) {
 	s.unlink(c)
 	s.chunks[c] = nil
-	s.holes = append(s.holes, c)
+	s.heads[c].next = s.holes
+	s.holes = c + 1
+	s.live--
 }
 
 func (s *slab[T]) grow() {
-	c := uint32(len(s.chunks))
-	if k := len(s.holes); k > 0 {
-		c = s.holes[k-1]
-		s.holes = s.holes[:k-1]
-		s.chunks[c] = new(chunk[T])
+	c, slots := s.holes-1, chunkSlots
+	if s.holes != 0 {
+		s.holes = s.heads[c].next
 	} else {
-		s.chunks = append(s.chunks, new(chunk[T]))
+		c = uint32(len(s.chunks))
+		if c == 0 {
+			slots = 1
+		}
+		s.chunks, s.heads = append(s.chunks, nil), append(s.heads, chunkHead{})
 	}
+	s.chunks[c] = make([]T, slots)
 	s.link(c)
+	s.live++
 }
 
 func (s *slab[T]) link(c uint32) {
-	ch := s.chunks[c]
-	ch.prev, ch.next = 0, s.room
+	h := &s.heads[c]
+	h.prev, h.next = 0, s.room
 	if s.room != 0 {
-		s.chunks[s.room-1].prev = c + 1
+		s.heads[s.room-1].prev = c + 1
 	}
 	s.room = c + 1
 }
 
 func (s *slab[T]) unlink(c uint32) {
-	ch := s.chunks[c]
-	if ch.prev != 0 {
-		s.chunks[ch.prev-1].next = ch.next
+	h := &s.heads[c]
+	if h.prev != 0 {
+		s.heads[h.prev-1].next = h.next
 	} else {
-		s.room = ch.next
+		s.room = h.next
 	}
-	if ch.next != 0 {
-		s.chunks[ch.next-1].prev = ch.prev
+	if h.next != 0 {
+		s.heads[h.next-1].prev = h.prev
 	}
-	ch.prev, ch.next = 0, 0
+	h.prev, h.next = 0, 0
 }
 
 // each visits the items in use, in no particular order, until fn returns false.
 // fn may free the item it is given and no other, and must not allocate.
 func (s *slab[T]) each(fn func(i uint32, item *T) bool) {
-	for c := range len(s.chunks) {
-		if c < len(s.chunks) && s.eachOf(c, fn) < 0 {
+	for c := 0; c < len(s.chunks); c++ {
+		if s.eachOf(c, fn) < 0 {
 			return
 		}
 	}
@@ -119,14 +142,10 @@ func (s *slab[T]) each(fn func(i uint32, item *T) bool) {
 // eachOf is each for one chunk. It returns how many items it visited, at least
 // 1 for the chunk itself, -1 if fn returned false.
 func (s *slab[T]) eachOf(c int, fn func(i uint32, item *T) bool) int {
-	ch := s.chunks[c]
-	if ch == nil {
-		return 1
-	}
 	n := 1
-	for left := ch.used; left != 0; left &= left - 1 {
-		slot := bits.TrailingZeros32(left)
-		if !fn(uint32(c*chunkSlots+slot+1), &ch.items[slot]) {
+	for left := s.heads[c].used; left != 0; left &= left - 1 {
+		i := uint32(c*chunkSlots+bits.TrailingZeros32(left)) + 1
+		if !fn(i, s.at(i)) {
 			return -1
 		}
 		n++
