@@ -4,12 +4,14 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"net/http"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"reflect"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -174,22 +176,54 @@ func TestStatus(t *testing.T) {
 	}
 }
 
+// TestSignals sends the process one signal after the other and looks at what each
+// of them does; a clock that is set says how much later it is.
 func TestSignals(t *testing.T) {
 	var out bytes.Buffer
 	exited := make(chan int, 1)
-	ctx, stop := onSignals(context.Background(), &out, func(code int) { exited <- code })
-	defer stop()
-	for _, step := range []func(){
-		func() { <-ctx.Done() },
-		func() {
-			if code := <-exited; code != 130 {
-				t.Errorf("exit code %d", code)
-			}
-		},
-	} {
-		if err := syscall.Kill(os.Getpid(), syscall.SIGTERM); err != nil {
+	var clock atomic.Int64
+	asked := make(chan struct{}, 10)
+	now := func() time.Time {
+		asked <- struct{}{}
+		return time.Unix(clock.Load(), 0)
+	}
+	send := func(s syscall.Signal) {
+		t.Helper()
+		if err := syscall.Kill(os.Getpid(), s); err != nil {
 			t.Fatal(err)
 		}
-		step()
+	}
+	ctx, stop := onSignals(context.Background(), &out, func(code int) { exited <- code }, now)
+	defer stop()
+	clock.Store(100)
+	send(syscall.SIGTERM)
+	<-ctx.Done()
+	<-asked
+	if cause := context.Cause(ctx); errors.Is(cause, app.ErrInterrupted) {
+		t.Errorf("cause %v", cause)
+	}
+	send(syscall.SIGINT) // within the second: the same
+	<-asked
+	clock.Store(110)
+	send(syscall.SIGTERM) // never cuts the drain short
+	send(syscall.SIGINT)
+	if code := <-exited; code != 130 {
+		t.Errorf("exit code %d", code)
+	}
+	if out.Len() > 0 {
+		t.Errorf("said %q to a supervisor", out.String())
+	}
+}
+
+func TestInterrupt(t *testing.T) {
+	var out bytes.Buffer
+	ctx, stop := onSignals(context.Background(), &out, func(code int) { t.Errorf("exit %d", code) }, time.Now)
+	defer stop()
+	if err := syscall.Kill(os.Getpid(), syscall.SIGINT); err != nil {
+		t.Fatal(err)
+	}
+	<-ctx.Done()
+	if !errors.Is(context.Cause(ctx), app.ErrInterrupted) || !strings.Contains(out.String(), "Ctrl-C") {
+		t.Errorf("cause %v, said %q", context.Cause(ctx), out.String())
 	}
 }

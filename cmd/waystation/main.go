@@ -9,43 +9,61 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
+	"time"
 
 	"github.com/alecthomas/kong"
+
+	"github.com/waystation/waystation/internal/app"
 )
 
 func main() {
-	ctx, stop := onSignals(context.Background(), os.Stderr, os.Exit)
+	ctx, stop := onSignals(context.Background(), os.Stderr, os.Exit, time.Now)
 	code := run(ctx, os.Args[1:], os.Stdout, os.Stderr)
 	stop()
 	os.Exit(code)
 }
 
-// onSignals returns a context that the first SIGINT or SIGTERM cancels; the
-// second one ends the process at once with 130.
-func onSignals(ctx context.Context, stderr io.Writer, exit func(int)) (context.Context, func()) {
-	ctx, cancel := context.WithCancel(ctx)
+// oneSignal is how long further signals count as the same one: supervisors and
+// terminals send it to a process and to its group, which is twice.
+const oneSignal = time.Second
+
+// onSignals returns a context that the first SIGINT or SIGTERM cancels, SIGINT with
+// app.ErrInterrupted as the cause. A SIGINT that comes later than oneSignal after
+// it ends the process at once with 130; SIGTERM never does: a server that is asked
+// to stop twice still finishes what it has begun.
+func onSignals(ctx context.Context, stderr io.Writer, exit func(int), now func() time.Time) (context.Context, func()) {
+	ctx, cancel := context.WithCancelCause(ctx)
 	signals := make(chan os.Signal, 2)
 	signal.Notify(signals, syscall.SIGINT, syscall.SIGTERM)
 	done := make(chan struct{})
 	go func() {
-		for n := 0; ; n++ {
+		var first time.Time
+		for {
+			var s os.Signal
 			select {
-			case <-signals:
+			case s = <-signals:
 			case <-done:
 				return
 			}
-			if n > 0 {
+			switch {
+			case first.IsZero():
+				first = now()
+				if s == syscall.SIGINT {
+					fmt.Fprintln(stderr, "\nStopping; Ctrl-C once more ends it at once.")
+					cancel(app.ErrInterrupted)
+				} else {
+					cancel(nil)
+				}
+			case s == syscall.SIGINT && now().Sub(first) > oneSignal:
 				exit(130)
 				return
 			}
-			fmt.Fprintln(stderr, "\nStopping: requests in flight are finished. Once more stops at once.")
-			cancel()
 		}
 	}()
 	return ctx, func() {
 		signal.Stop(signals)
 		close(done)
-		cancel()
+		cancel(nil)
 	}
 }
 

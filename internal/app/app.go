@@ -29,6 +29,7 @@ type App struct {
 	drain     context.Context // cancelled when stopping begins
 	stopPolls context.CancelFunc
 	ready     atomic.Bool // every service was ready once
+	retiring  atomic.Bool // about to stop: not ready, and connections come to an end
 
 	// What the services of the table leave for those after them.
 	lock       *dirLock
@@ -96,8 +97,13 @@ func (a *App) Stop() error {
 // URL is where clients reach the API. It is known once Start has returned.
 func (a *App) URL() string { return urlOf(a.listener.Addr(), a.cfg.TLSCert != "") }
 
-// Run starts a server, serves until ctx is cancelled, and stops it. A service
-// that fails ends it with that service's error.
+// ErrInterrupted as the cause of a cancelled context tells Run that somebody waits
+// for the end: it begins to stop at once.
+var ErrInterrupted = errors.New("app: interrupted")
+
+// Run starts a server, serves until ctx is cancelled, and stops it: it goes on for
+// Config.DrainDelay while it says that it is not ready, unless the cause is
+// ErrInterrupted. A service that fails ends it with that service's error.
 func Run(ctx context.Context, cfg Config, opts Options) error {
 	a, err := New(cfg, opts)
 	if err != nil {
@@ -127,7 +133,7 @@ func (a *App) serve(ctx context.Context) error {
 		a.log.Info("ready", keyAddress, a.URL(), keyDuration, time.Since(a.started).Round(time.Millisecond).String())
 		select {
 		case <-ctx.Done():
-			return nil
+			return a.retire(ctx)
 		case err = <-a.Failed():
 		}
 	}
@@ -135,6 +141,25 @@ func (a *App) serve(ctx context.Context) error {
 		return nil
 	}
 	return err
+}
+
+// retire goes on serving while load balancers learn that the server is about to
+// stop: it is not ready any more, and every answer ends its connection. It returns
+// the error of a service that fails meanwhile.
+func (a *App) retire(ctx context.Context) error {
+	a.retiring.Store(true)
+	if a.cfg.DrainDelay == 0 || errors.Is(context.Cause(ctx), ErrInterrupted) {
+		return nil
+	}
+	a.log.Info("asked to stop: not ready from now on, still serving", keyDuration, a.cfg.DrainDelay.String())
+	timer := time.NewTimer(a.cfg.DrainDelay)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case err := <-a.Failed():
+		return err
+	}
 }
 
 func (a *App) banner() Banner {

@@ -66,6 +66,7 @@ func testConfig(t *testing.T) Config {
 	c := Default()
 	c.Listen = "127.0.0.1:0"
 	c.Data = filepath.Join(t.TempDir(), "data")
+	c.DrainDelay = 0
 	return c
 }
 
@@ -139,6 +140,73 @@ func TestRunUntilCancelled(t *testing.T) {
 	}
 	if strings.Contains(log.String(), "level=ERROR") {
 		t.Errorf("errors in the log:\n%s", log)
+	}
+}
+
+// TestRetires: between SIGTERM and the end, the server is not ready, still serves,
+// and ends each connection with its answer.
+func TestRetires(t *testing.T) {
+	t.Parallel()
+	c := testConfig(t)
+	c.DrainDelay = time.Hour
+	log := newLines()
+	a, err := New(c, Options{Log: slog.New(slog.NewTextHandler(log, nil))})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := a.Start(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if err := a.Ready(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	asked, cancel := context.WithCancel(t.Context())
+	cancel()
+	retired := make(chan error, 1)
+	go func() { retired <- a.retire(asked) }()
+	log.wait(t, "asked to stop")
+	for range 3 {
+		resp, err := (&http.Client{Transport: &http.Transport{}}).Get(a.URL() + "/?Action=ListQueues")
+		if err != nil {
+			t.Fatal(err)
+		}
+		resp.Body.Close()
+		if resp.StatusCode != 200 || !resp.Close {
+			t.Errorf("while it retires: %s, closes: %v", resp.Status, resp.Close)
+		}
+	}
+	if code, body := fetch(t, httpClient(nil), a.URL()+"/readyz"); code != 503 || !strings.Contains(body, "stopping") {
+		t.Errorf("/readyz while it retires: %d %s", code, body)
+	}
+	if code, body := fetch(t, httpClient(nil), a.URL()+"/status"); !strings.Contains(body, StateDraining) {
+		t.Errorf("/status while it retires: %d %s", code, body)
+	}
+	broken := errors.New("broken")
+	a.services.failed <- broken // a service that fails does not wait for the delay
+	if err := <-retired; !errors.Is(err, broken) {
+		t.Errorf("retired with %v", err)
+	}
+	if err := a.Stop(); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestInterruptSkipsTheDelay(t *testing.T) {
+	t.Parallel()
+	c := testConfig(t)
+	c.DrainDelay = time.Hour
+	ctx, cancel := context.WithCancelCause(t.Context())
+	listening := make(chan struct{})
+	done := make(chan error, 1)
+	log := newLines()
+	go func() {
+		done <- Run(ctx, c, Options{Log: slog.New(slog.NewTextHandler(log, nil)), Listening: func(Banner) { close(listening) }})
+	}()
+	<-listening
+	log.wait(t, "msg=ready")
+	cancel(ErrInterrupted)
+	if err := <-done; err != nil {
+		t.Error(err)
 	}
 }
 

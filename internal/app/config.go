@@ -34,6 +34,8 @@ type Config struct {
 	EnforcePolicies bool `yaml:"enforce-policies" name:"enforce-policies" group:"server" help:"Without --keys: enforce policies, which are only stored otherwise."`
 	// TrustedProxies are those whose X-Forwarded headers count.
 	TrustedProxies []string `yaml:"trusted-proxies" name:"trusted-proxies" group:"server" placeholder:"CIDR,…" help:"Networks of load balancers whose X-Forwarded-For, -Proto and -Host headers are believed."`
+	// ProxyProtocol has them name the client by the PROXY protocol.
+	ProxyProtocol bool `yaml:"proxy-protocol" name:"proxy-protocol" group:"server" help:"The --trusted-proxies begin connections with a PROXY header, version 1 or 2."`
 	// Node names this process among others; empty makes one up.
 	Node string `yaml:"node" name:"node" group:"server" placeholder:"NAME" help:"Name of this process, unique in a cluster. Default: the host's name and a random suffix."`
 	// Partitions is the least number of journals, 1 to 256: a larger number than
@@ -67,6 +69,9 @@ type Config struct {
 	MaxConnections int `yaml:"max-connections" name:"max-connections" group:"limits" placeholder:"N" help:"Most client connections at a time; more wait."`
 	// CacheMiB is the memory for payloads of one partition, in MiB.
 	CacheMiB int `yaml:"cache-mib" name:"cache-mib" group:"limits" placeholder:"MIB" help:"Memory for message bodies per partition, in MiB."`
+	// DrainDelay is how long the server goes on after SIGTERM, not ready any more, so
+	// that load balancers have seen it before it stops. 0 to 1h.
+	DrainDelay time.Duration `yaml:"drain-delay" name:"drain-delay" group:"limits" placeholder:"DURATION" help:"Time to go on serving after SIGTERM while /readyz says no: longer than load balancers take to see it."`
 	// DrainTimeout bounds how long requests in flight may take once the server stops.
 	DrainTimeout time.Duration `yaml:"drain-timeout" name:"drain-timeout" group:"limits" placeholder:"DURATION" help:"Longest time to finish requests when stopping."`
 }
@@ -85,6 +90,7 @@ func Default() Config {
 		MetricsQueues:  10_000,
 		MaxConnections: 32_768,
 		CacheMiB:       64,
+		DrainDelay:     5 * time.Second,
 		DrainTimeout:   25 * time.Second,
 	}
 }
@@ -129,6 +135,12 @@ func (c *Config) Validate() error {
 	inRange("metrics-queues", c.MetricsQueues, 0, 1_000_000)
 	inRange("max-connections", c.MaxConnections, 1, 1_000_000)
 	inRange("cache-mib", c.CacheMiB, 1, 65_536)
+	if c.ProxyProtocol && len(c.TrustedProxies) == 0 {
+		bad("proxy-protocol: say which proxies are trusted, with --trusted-proxies")
+	}
+	if c.DrainDelay < 0 || c.DrainDelay > time.Hour {
+		bad("drain-delay: %v is out of range, it can be 0s to 1h", c.DrainDelay)
+	}
 	if c.DrainTimeout < 0 || c.DrainTimeout > time.Hour {
 		bad("drain-timeout: %v is out of range, it can be 0s to 1h", c.DrainTimeout)
 	}

@@ -2,13 +2,16 @@ package app
 
 import (
 	"context"
+	"errors"
 	"io"
 	"log/slog"
 	"net"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"os"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -103,53 +106,191 @@ func TestStopCutsOffAfterItsPatience(t *testing.T) {
 	}
 }
 
-func TestLimitListener(t *testing.T) {
+// TestConnectionBound fills a server with idle connections: its health can still
+// be asked, anything else is told to come back, and the log says so once.
+func TestConnectionBound(t *testing.T) {
+	t.Parallel()
+	log := newLines()
+	opened := make(chan int, 100)
+	s, stop := testServer(t, httpConfig{
+		handler: &front{
+			apis:  http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { io.WriteString(w, "api") }),
+			busy:  func(w http.ResponseWriter, r *http.Request) { http.Error(w, "busy", http.StatusServiceUnavailable) },
+			pages: map[string]http.Handler{"/healthz": healthPage()},
+		},
+		maxConnections: 1, connections: func(n int) { opened <- n }, patience: time.Minute, log: slog.New(slog.NewTextHandler(log, nil)),
+	})
+	url := urlOf(s.listener.Addr(), false)
+	keep := &http.Client{Transport: &http.Transport{}}
+	once := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
+	if code, body := fetch(t, keep, url+"/"); code != 200 || body != "api" {
+		t.Fatalf("first connection: %d %s", code, body)
+	}
+	for range 3 { // more than once, so reserved places come free again
+		if code, body := fetch(t, once, url+"/"); code != 503 || body != "busy\n" {
+			t.Errorf("beyond the bound: %d %s", code, body)
+		}
+		if code, body := fetch(t, once, url+"/healthz"); code != 200 || body != "ok\n" {
+			t.Errorf("health beyond the bound: %d %s", code, body)
+		}
+	}
+	if code, body := fetch(t, keep, url+"/"); code != 200 || body != "api" {
+		t.Errorf("first connection again: %d %s", code, body)
+	}
+	keep.CloseIdleConnections()
+	for open := 7; open > 0; { // all that were opened have ended
+		if n := <-opened; n < 0 {
+			open--
+		}
+	}
+	if code, body := fetch(t, once, url+"/"); code != 200 || body != "api" {
+		t.Errorf("after the first connection has gone: %d %s", code, body)
+	}
+	if err := stop(); err != nil {
+		t.Error(err)
+	}
+	if n := strings.Count(log.String(), "--max-connections"); n != 1 {
+		t.Errorf("told %d times:\n%s", n, log)
+	}
+}
+
+// fullListener is out of descriptors each time before it accepts.
+type fullListener struct {
+	net.Listener
+	failed bool
+}
+
+func (l *fullListener) Accept() (net.Conn, error) {
+	if l.failed = !l.failed; l.failed {
+		return nil, &net.OpError{Op: "accept", Err: os.NewSyscallError("accept4", syscall.EMFILE)}
+	}
+	return l.Listener.Accept()
+}
+
+func TestOutOfDescriptors(t *testing.T) {
 	t.Parallel()
 	inner, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
-	changes := make(chan int, 10)
-	l := newLimitListener(inner, 1, func(n int) { changes <- n })
-	accepted := make(chan net.Conn)
-	ended := make(chan error, 1)
-	go func() {
-		for {
-			c, err := l.Accept()
-			if err != nil {
-				ended <- err
-				return
-			}
-			accepted <- c
-		}
-	}()
-	dial := func() net.Conn {
-		c, err := net.Dial("tcp", inner.Addr().String())
+	log := newLines()
+	l := newLimitListener(&fullListener{Listener: inner}, 100, func(int) {}, slog.New(slog.NewTextHandler(log, nil)))
+	defer l.Close()
+	var conns []net.Conn
+	for i := range spareFiles + 1 {
+		client, err := net.Dial("tcp", inner.Addr().String())
 		if err != nil {
 			t.Fatal(err)
 		}
-		t.Cleanup(func() { c.Close() })
-		return c
+		defer client.Close()
+		c, err := l.Accept()
+		if i == spareFiles {
+			if !errors.Is(err, syscall.EMFILE) {
+				t.Fatalf("without descriptors to give up: %v", err)
+			}
+			break
+		}
+		if err != nil || !inReserve(c) {
+			t.Fatalf("connection %d: %v", i, err)
+		}
+		conns = append(conns, c)
 	}
-	dial()
-	dial() // waits in the backlog
-	first := <-accepted
-	select {
-	case <-accepted:
-		t.Fatal("accepted past the limit")
-	default:
+	for _, c := range conns {
+		c.Close()
 	}
-	first.Close()
-	first.Close() // frees one place, not two
-	second := <-accepted
-	if a, b, c := <-changes, <-changes, <-changes; a != 1 || b != -1 || c != 1 {
-		t.Fatalf("changes %d %d %d", a, b, c)
+	if len(l.spares) != spareFiles || len(l.slots) != 0 {
+		t.Errorf("%d descriptors are spare again, %d connections counted", len(l.spares), len(l.slots))
 	}
-	l.Close() // while Accept waits for a place
-	if err := <-ended; err == nil {
-		t.Fatal("no error after close")
+	if n := strings.Count(log.String(), "no file descriptors left"); n != 1 {
+		t.Errorf("told %d times:\n%s", n, log)
 	}
-	second.Close()
+}
+
+func TestConnectionsWithinDescriptors(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		want       int
+		limit, own uint64
+		n          int
+		low        bool
+	}{
+		{1000, 4096, 300, 1000, false},
+		{1000, 1300, 300, 1000, false},
+		{1000, 1024, 300, 724, true},
+		{1000, 256, 300, 64, true},
+		{1, 0, 300, 1, false},
+	} {
+		if n, low := connectionsWithin(tt.want, tt.limit, tt.own); n != tt.n || low != tt.low {
+			t.Errorf("%+v: %d, %v", tt, n, low)
+		}
+	}
+}
+
+// TestReservedDeadline: no deadline of the server outlasts that of a connection
+// in reserve.
+func TestReservedDeadline(t *testing.T) {
+	t.Parallel()
+	until := time.Now().Add(time.Second)
+	c := &limitConn{until: until}
+	for _, d := range []time.Time{{}, until.Add(time.Hour)} {
+		if got := c.bounded(d); got != until {
+			t.Errorf("%v: %v", d, got)
+		}
+	}
+	if early := until.Add(-time.Minute); c.bounded(early) != early {
+		t.Error("an earlier deadline is put off")
+	}
+	if later := until.Add(time.Hour); (&limitConn{}).bounded(later) != later {
+		t.Error("another connection's deadline is changed")
+	}
+}
+
+func TestProxyProtocol(t *testing.T) {
+	t.Parallel()
+	proxies, err := access.ParseProxies([]string{"127.0.0.0/8"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	nobody, err := access.ParseProxies([]string{"192.0.2.1"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	const request = "GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
+	v2 := string([]byte{0x0D, 0x0A, 0x0D, 0x0A, 0x00, 0x0D, 0x0A, 0x51, 0x55, 0x49, 0x54, 0x0A, 0x21, 0x11, 0, 12,
+		203, 0, 113, 7, 127, 0, 0, 1, 0x15, 0xb3, 0x11, 0xd6})
+	for _, tt := range []struct {
+		name, sent string
+		proxies    access.Proxies
+		want       string
+	}{
+		{"version 1", "PROXY TCP4 203.0.113.7 127.0.0.1 5555 4566\r\n" + request, proxies, "from 203.0.113.7:5555"},
+		{"version 2", v2 + request, proxies, "from 203.0.113.7:5555"},
+		{"none", request, proxies, "from 127.0.0.1:"},
+		{"of a stranger", "PROXY TCP4 203.0.113.7 127.0.0.1 5555 4566\r\n" + request, nobody, "400 Bad Request"},
+		{"stranger without", request, nobody, "from 127.0.0.1:"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			s, stop := testServer(t, httpConfig{
+				handler:       http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { io.WriteString(w, "from "+r.RemoteAddr) }),
+				proxyProtocol: true, proxies: tt.proxies, patience: time.Minute,
+			})
+			c, err := net.Dial("tcp", s.listener.Addr().String())
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer c.Close()
+			if _, err := io.WriteString(c, tt.sent); err != nil {
+				t.Fatal(err)
+			}
+			if answer, err := io.ReadAll(c); err != nil || !strings.Contains(string(answer), tt.want) {
+				t.Errorf("got %q, %v; want %q", answer, err, tt.want)
+			}
+			if err := stop(); err != nil {
+				t.Error(err)
+			}
+		})
+	}
 }
 
 func TestFront(t *testing.T) {

@@ -9,8 +9,13 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"net/netip"
 	"os"
 	"time"
+
+	"github.com/pires/go-proxyproto"
+
+	"github.com/waystation/waystation/internal/access"
 )
 
 // The bounds of the HTTP server. A receive waits 20 s at most, which the read
@@ -42,21 +47,69 @@ type httpConfig struct {
 	log            *slog.Logger
 	drain          func()
 	patience       time.Duration
+	retiring       func() bool    // whether connections should come to an end; nil: never
+	proxies        access.Proxies // those that speak the PROXY protocol, if any do
+	proxyProtocol  bool
 }
 
 // newHTTPServer makes a server of a listener, which it closes when it stops.
 func newHTTPServer(l net.Listener, c httpConfig) *httpServer {
 	var protocols http.Protocols
 	protocols.SetHTTP1(true)
+	limited := newLimitListener(l, c.maxConnections, c.connections, c.log)
+	l = limited
+	if c.proxyProtocol {
+		l = proxyProtocol(l, c.proxies)
+	}
 	return &httpServer{
 		server: &http.Server{
-			Handler: c.handler, TLSConfig: c.tls, Protocols: &protocols,
+			Handler: lastWords(c.handler, c.retiring), ConnContext: markReserve, TLSConfig: c.tls, Protocols: &protocols,
 			ReadHeaderTimeout: readHeaderTimeout, ReadTimeout: readTimeout, WriteTimeout: writeTimeout,
 			IdleTimeout: idleTimeout, MaxHeaderBytes: maxHeaderBytes,
 			ErrorLog: slog.NewLogLogger(c.log.Handler(), slog.LevelDebug),
 		},
-		listener: newLimitListener(l, c.maxConnections, c.connections),
+		listener: l,
 		tls:      c.tls != nil, drain: c.drain, patience: c.patience,
+	}
+}
+
+// reserveKey marks the context of connections in reserve, see limitListener.
+type reserveKey struct{}
+
+func markReserve(ctx context.Context, c net.Conn) context.Context {
+	if inReserve(c) {
+		return context.WithValue(ctx, reserveKey{}, true)
+	}
+	return ctx
+}
+
+// lastWords has each answer end its connection once the server is about to stop:
+// by "Connection: close", which is GOAWAY on HTTP/2. A client that keeps a
+// connection then leaves it between two requests, where nothing can be lost.
+func lastWords(next http.Handler, retiring func() bool) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if retiring != nil && retiring() || r.Context().Value(reserveKey{}) != nil {
+			w.Header().Set("Connection", "close")
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+// proxyHeaderTimeout bounds how long a proxy may take for its first line.
+const proxyHeaderTimeout = 5 * time.Second
+
+// proxyProtocol reads the PROXY header (version 1 or 2) of connections from
+// trusted proxies, so that they count as the client's. Such a proxy's own checks
+// may do without. Of others nothing is believed.
+func proxyProtocol(l net.Listener, proxies access.Proxies) net.Listener {
+	return &proxyproto.Listener{
+		Listener: l, ReadHeaderTimeout: proxyHeaderTimeout,
+		ConnPolicy: func(o proxyproto.ConnPolicyOptions) (proxyproto.Policy, error) {
+			if addr, err := netip.ParseAddrPort(o.Upstream.String()); err == nil && proxies.Trusts(addr.Addr()) {
+				return proxyproto.USE, nil
+			}
+			return proxyproto.SKIP, nil
+		},
 	}
 }
 

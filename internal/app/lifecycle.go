@@ -11,7 +11,7 @@ import (
 )
 
 // stopTimeout bounds how long one service may take to stop after its context
-// was cancelled, before it is left behind and said so.
+// was cancelled and its own patience is over, before it is left behind and said so.
 const stopTimeout = 30 * time.Second
 
 // service is a row of the table of services.
@@ -32,6 +32,8 @@ type parts struct {
 	ready <-chan struct{}
 	// gate holds the opening of later services until this one is ready.
 	gate bool
+	// patience is what the service may take to stop beyond stopTimeout.
+	patience time.Duration
 	// close frees what open took. It is called after run has returned.
 	close func() error
 }
@@ -157,14 +159,14 @@ func (g *group) stop() error {
 	var errs []error
 	for _, st := range slices.Backward(g.started) {
 		st.cancel()
-		timer := time.NewTimer(stopTimeout)
+		timer := time.NewTimer(stopTimeout + st.patience)
 		select {
 		case <-st.done:
 			if st.err != nil && !errors.Is(st.err, context.Canceled) {
 				errs = append(errs, named(st.name, st.err))
 			}
 		case <-timer.C:
-			errs = append(errs, fmt.Errorf("%s: did not stop within %v", st.name, stopTimeout))
+			errs = append(errs, fmt.Errorf("%s: did not stop within %v", st.name, stopTimeout+st.patience))
 		}
 		timer.Stop()
 		if st.close != nil {

@@ -19,7 +19,7 @@ const tellEvery = time.Second
 // state is one of the States.
 func (a *App) state() string {
 	switch {
-	case a.drain.Err() != nil:
+	case a.retiring.Load() || a.drain.Err() != nil:
 		return StateDraining
 	case a.ready.Load():
 		return StateReady
@@ -34,7 +34,7 @@ func (a *App) state() string {
 // nodes alike, and a load balancer that took all of them out would make it an
 // outage of the others too.
 func (a *App) missing() string {
-	if a.drain.Err() != nil {
+	if a.retiring.Load() || a.drain.Err() != nil {
 		return "the server is stopping"
 	}
 	if !a.conn.Connected() {

@@ -178,11 +178,11 @@ func (a *App) openOperations(ctx context.Context) (parts, error) {
 		return parts{}, fmt.Errorf("cannot listen on %s (choose another --metrics-listen): %w", a.cfg.MetricsListen, err)
 	}
 	s := newHTTPServer(l, httpConfig{
-		handler:        &front{apis: http.NotFoundHandler(), pages: a.pages(true)},
+		handler:        &front{apis: http.NotFoundHandler(), busy: http.NotFound, pages: a.pages(true)},
 		maxConnections: maxOperationsConnections, connections: func(int) {},
 		log: a.log.With(keyService, "operations"), drain: func() {}, patience: a.cfg.DrainTimeout,
 	})
-	return parts{run: s.run}, nil
+	return parts{run: s.run, patience: a.cfg.DrainTimeout}, nil
 }
 
 func (a *App) openHTTP(context.Context) (parts, error) {
@@ -190,13 +190,14 @@ func (a *App) openHTTP(context.Context) (parts, error) {
 	if err != nil {
 		return parts{}, err
 	}
-	f := &front{apis: a.apis, pages: a.pages(a.cfg.MetricsListen == ""), access: a.access, proxies: a.proxies}
+	f := &front{apis: a.apis, busy: a.apis.Busy, pages: a.pages(a.cfg.MetricsListen == ""), access: a.access, proxies: a.proxies}
 	s := newHTTPServer(a.listener, httpConfig{
 		handler: f, tls: tls,
-		maxConnections: a.cfg.MaxConnections, connections: a.metrics.Connection,
+		maxConnections: a.maxConnections(), connections: a.metrics.Connection,
 		log: a.log.With(keyService, "http"), drain: a.stopPolls, patience: a.cfg.DrainTimeout,
+		retiring: a.retiring.Load, proxies: a.proxies, proxyProtocol: a.cfg.ProxyProtocol,
 	})
-	return parts{run: s.run}, nil
+	return parts{run: s.run, patience: a.cfg.DrainTimeout}, nil
 }
 
 // maxOperationsConnections bounds the clients of --metrics-listen.

@@ -78,6 +78,7 @@ const maxStatusQueues = 1000
 // URLs and "/" included, goes to the APIs unchanged.
 type front struct {
 	apis    http.Handler
+	busy    http.HandlerFunc // answers what comes on connections in reserve
 	pages   map[string]http.Handler
 	access  *access.Access
 	proxies access.Proxies
@@ -99,6 +100,10 @@ func (f *front) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			page.ServeHTTP(w, r)
 			return
 		}
+	}
+	if r.Context().Value(reserveKey{}) != nil {
+		f.busy(w, r)
+		return
 	}
 	f.apis.ServeHTTP(w, r)
 }

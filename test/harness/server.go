@@ -87,7 +87,8 @@ func (s *Server) spawn() error {
 	if err != nil {
 		return err
 	}
-	args := []string{"serve", "--listen", s.opt.Addr}
+	// Without a load balancer nobody has to learn first that a server stops.
+	args := []string{"serve", "--listen", s.opt.Addr, "--drain-delay", "0s"}
 	if s.opt.Data != "" {
 		args = append(args, "--data", s.opt.Data)
 	}

@@ -150,3 +150,15 @@ func (h *Handler) log(x *exchange, msg string, attrs ...slog.Attr) {
 	}
 	h.cfg.Logger.LogAttrs(context.Background(), slog.LevelError, msg, attrs...)
 }
+
+// Busy answers any request, in its protocol, with an error that SDKs try again
+// after a while; nothing of the request but its head is read.
+func (h *Handler) Busy(w http.ResponseWriter, r *http.Request) {
+	x := &exchange{started: h.cfg.Now(), w: w, buf: buffers.Get().(*[]byte)}
+	defer putBuffer(x.buf)
+	x.http = r
+	x.call.RequestID = h.cfg.NewRequestID()
+	_ = h.route(x) // for the error's shape only
+	x.err = Unavailable("The server has too many connections. Please try again.")
+	h.respond(x)
+}
