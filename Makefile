@@ -1,10 +1,11 @@
 # make run     a server with its data in ./waystation-data
-# make test    every test: units, fuzzers for a moment, real SDKs, crashes, clusters
+# make test    every test: units, simulation, fuzzers for a moment, real SDKs, crashes, clusters
+# make quick   unit tests of the packages that differ from main
 # make check   what CI runs: style, analysis, then make test
 # make soak    the crash and cluster tests for SOAK (default 1h)
 # make bench   the load generator against a server of its own
 # make docs    writes docs/compatibility.md anew from the tables of the APIs
-.PHONY: run test check soak bench docs
+.PHONY: run quick test check soak bench docs
 
 SOAK ?= 1h
 
@@ -13,6 +14,9 @@ run:
 
 test:
 	scripts/test.sh
+
+quick:
+	scripts/quick.sh
 
 check:
 	.ci/run

@@ -14,6 +14,10 @@ python3 -m venv "$trial/venv" >/dev/null 2>&1 || missing+=(python3 python3-venv)
 { command -v node && command -v npm; } >/dev/null || missing+=(nodejs npm)
 
 if [ ${#missing[@]} -gt 0 ]; then
+  if ! command -v apt-get >/dev/null || { [ "$(id -u)" != 0 ] && ! sudo -n true 2>/dev/null; }; then
+    echo "Please install ${missing[*]} (the names are Debian's): the tests need them, and it can't be done from here." >&2
+    exit 1
+  fi
   echo "== installing ${missing[*]}"
   as_root=()
   [ "$(id -u)" = 0 ] || as_root=(sudo)

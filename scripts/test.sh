@@ -1,33 +1,68 @@
 #!/usr/bin/env bash
-# Every test, from the quick to the slow. The unit tests need Go, and a C
-# compiler for the race detector; the conformance tests Python 3 with venv and
-# Node 20 with npm, whose SDKs they install into the user's cache folder.
+# Every test. What it needs beside Go (a C compiler for the race detector, Python 3 with
+# venv and Node with npm for the SDKs of those languages) it installs on Debian, or names
+# in one line. Steps that don't touch each other run side by side: those that compute in
+# one lane, those that start servers in another.
 #
 #   scripts/test.sh              all steps
-#   scripts/test.sh unit fuzz    only these: unit fuzz conformance crash cluster
+#   scripts/test.sh unit fuzz    only these, one after another
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
-steps=("$@")
-[ ${#steps[@]} -gt 0 ] || steps=(unit fuzz conformance crash cluster)
+computing=(unit simulation fuzz)
+serving=(conformance crash cluster hostile)
 
 race=(-race)
 if ! { [ "$(go env CGO_ENABLED)" = 1 ] && command -v "$(go env CC)" >/dev/null; }; then
-  echo "No C compiler: the unit tests run without the race detector."
-  race=()
+  [ $# -gt 0 ] || scripts/prepare.sh
+  command -v "$(go env CC)" >/dev/null || { echo "No C compiler: without the race detector."; race=(); }
+elif [ $# = 0 ]; then
+  scripts/prepare.sh
 fi
 
-# packages of the unit tests: all but the end-to-end ones, which have steps of their own
-units() { go list ./... | grep -v '/test/\(conformance\|crash\|cluster\)'; }
+# packages of the unit tests: all but those that have steps of their own
+units() { go list ./... | grep -v '/test/\(simulation\|conformance\|crash\|cluster\|hostile\)'; }
 
-for step in "${steps[@]}"; do
-  echo "== $step"
-  start=$SECONDS
-  case $step in
-    unit) units | xargs go test "${race[@]}" -timeout 10m ;;
-    fuzz) scripts/fuzz.sh "${FUZZ_SECONDS:-3}" ;;
-    conformance | crash | cluster) go test -count=1 -timeout 10m "./test/$step/..." ;;
-    *) echo "there is no step $step" >&2; exit 2 ;;
+run() {
+  case $1 in
+    unit) units | xargs go test "${race[@]}" -timeout 15m ;;
+    simulation) go test -count=1 -timeout 15m ./test/simulation/... ;;
+    fuzz) scripts/fuzz.sh "${FUZZ_SECONDS:-2}" ;;
+    # The server that all the SDKs speak to is built with the race detector too.
+    conformance) WAYSTATION_TEST_RACE="${race[*]}" go test -count=1 -timeout 15m ./test/conformance/... ;;
+    crash | cluster | hostile) go test -count=1 -timeout 15m "./test/$1/..." ;;
+    *) echo "there is no step $1" >&2; exit 2 ;;
   esac
-  echo "== $step: ok, $((SECONDS - start)) s"
-done
+}
+
+step() {
+  [ ! -d "test/$1" ] && [[ " simulation conformance crash cluster hostile " == *" $1 "* ]] && return 0
+  local start=$SECONDS
+  if run "$1"; then
+    echo "== $1: ok, $((SECONDS - start)) s"
+  else
+    echo "== $1: FAILED after $((SECONDS - start)) s"
+    return 1
+  fi
+}
+
+if [ $# -gt 0 ]; then
+  for s in "$@"; do step "$s"; done
+  exit
+fi
+
+# A lane goes on after a failure, so that one run shows all that is wrong.
+lane() {
+  local code=0 s
+  for s in "$@"; do step "$s" || code=1; done
+  return $code
+}
+scratch=$(mktemp -d)
+trap 'rm -rf "$scratch"' EXIT
+lane "${serving[@]}" >"$scratch/serving" 2>&1 &
+serving_lane=$!
+code=0
+lane "${computing[@]}" || code=1
+wait "$serving_lane" || code=1
+cat "$scratch/serving"
+exit $code
