@@ -154,8 +154,8 @@ func (h *Handler) log(x *exchange, msg string, attrs ...slog.Attr) {
 // Busy answers any request, in its protocol, with an error that SDKs try again
 // after a while; nothing of the request but its head is read.
 func (h *Handler) Busy(w http.ResponseWriter, r *http.Request) {
-	x := &exchange{started: h.cfg.Now(), w: w, buf: buffers.Get().(*[]byte)}
-	defer putBuffer(x.buf)
+	x := &exchange{started: h.cfg.Now(), w: w, buf: getBuffer()}
+	defer h.leave(x)
 	x.http = r
 	x.call.RequestID = h.cfg.NewRequestID()
 	_ = h.route(x) // for the error's shape only
