@@ -480,3 +480,23 @@ func TestRandomID(t *testing.T) {
 		seen[id] = true
 	}
 }
+
+// TestBusy: the answer has the shape that a client of each protocol reads, and a
+// status that SDKs try again.
+func TestBusy(t *testing.T) {
+	t.Parallel()
+	h, err := NewHandler(newFixture(t, nil).cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for want, r := range map[string]*http.Request{
+		`"__type":"com.amazonaws.sqs#ServiceUnavailable"`: jsonRequest("AmazonSQS.SendMessage", "{}"),
+		`<Code>ServiceUnavailable</Code>`:                 formRequest("/", "Action=SendMessage"),
+	} {
+		w := httptest.NewRecorder()
+		h.Busy(w, r)
+		if w.Code != 503 || !strings.Contains(w.Body.String(), want) || w.Header().Get("X-Amzn-Requestid") == "" {
+			t.Errorf("%d %s, want %s", w.Code, w.Body, want)
+		}
+	}
+}
