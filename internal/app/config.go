@@ -30,6 +30,8 @@ type Config struct {
 	OpenHosts []string `yaml:"open-hosts" name:"open-hosts" group:"server" placeholder:"NAME,…" help:"Without --keys: names by which clients may address the server, besides localhost."`
 	// OpenOrigins are the sites whose web pages may use an open server.
 	OpenOrigins []string `yaml:"open-origins" name:"open-origins" group:"server" placeholder:"URL,…" help:"Without --keys: web sites (http://localhost:3000) whose pages may use the server."`
+	// CORSOrigins are the sites whose web pages may call the API, with keys too.
+	CORSOrigins []string `yaml:"cors-origins" name:"cors-origins" group:"server" placeholder:"URL,…" help:"Web sites (https://app.example) whose pages may call the API from a browser (CORS); * is any. Those of --open-origins may anyway."`
 	// EnforcePolicies asks policies of an open server too; with keys they always are.
 	EnforcePolicies bool `yaml:"enforce-policies" name:"enforce-policies" group:"server" help:"Without --keys: enforce policies, which are only stored otherwise."`
 	// TrustedProxies are those whose X-Forwarded headers count.
@@ -67,6 +69,10 @@ type Config struct {
 
 	// MaxConnections bounds open client connections; more wait to be accepted.
 	MaxConnections int `yaml:"max-connections" name:"max-connections" group:"limits" placeholder:"N" help:"Most client connections at a time; more wait."`
+	// MaxRequests bounds requests under way over all connections.
+	MaxRequests int `yaml:"max-requests" name:"max-requests" group:"limits" placeholder:"N" help:"Most requests under way at a time, over all connections; more are told to come back."`
+	// BodyMiB is the memory for bodies under way, in MiB; 0: see bodyMemory.
+	BodyMiB int `yaml:"body-mib" name:"body-mib" group:"limits" placeholder:"MIB" help:"Memory for bodies of requests and answers under way, in MiB; 0 is an eighth of the memory, 64 to 1024."`
 	// CacheMiB is the memory for payloads of one partition, in MiB.
 	CacheMiB int `yaml:"cache-mib" name:"cache-mib" group:"limits" placeholder:"MIB" help:"Memory for message bodies per partition, in MiB."`
 	// DrainDelay is how long the server goes on after SIGTERM, not ready any more, so
@@ -89,6 +95,7 @@ func Default() Config {
 		LogFormat:      "text",
 		MetricsQueues:  10_000,
 		MaxConnections: 32_768,
+		MaxRequests:    32_768,
 		CacheMiB:       64,
 		DrainDelay:     5 * time.Second,
 		DrainTimeout:   25 * time.Second,
@@ -121,9 +128,11 @@ func (c *Config) Validate() error {
 			bad("open-hosts: %q is not a host name, give it without scheme and port", h)
 		}
 	}
-	for _, o := range c.OpenOrigins {
-		if u, err := url.Parse(o); o != "*" && (err != nil || u.Host == "" || u.Scheme == "" || u.Path != "") {
-			bad("open-origins: %q is not a web site, give it as http://localhost:3000", o)
+	for key, sites := range map[string][]string{"open-origins": c.OpenOrigins, "cors-origins": c.CORSOrigins} {
+		for _, o := range sites {
+			if u, err := url.Parse(o); o != "*" && (err != nil || u.Host == "" || u.Scheme == "" || u.Path != "") {
+				bad("%s: %q is not a web site, give it as http://localhost:3000", key, o)
+			}
 		}
 	}
 	inRange := func(key string, n, low, high int) {
@@ -134,6 +143,8 @@ func (c *Config) Validate() error {
 	inRange("partitions", c.Partitions, 1, 256)
 	inRange("metrics-queues", c.MetricsQueues, 0, 1_000_000)
 	inRange("max-connections", c.MaxConnections, 1, 1_000_000)
+	inRange("max-requests", c.MaxRequests, 1, 10_000_000)
+	inRange("body-mib", c.BodyMiB, 0, 1_048_576)
 	inRange("cache-mib", c.CacheMiB, 1, 65_536)
 	if c.ProxyProtocol && len(c.TrustedProxies) == 0 {
 		bad("proxy-protocol: say which proxies are trusted, with --trusted-proxies")

@@ -58,6 +58,9 @@ func TestValidateNamesTheKey(t *testing.T) {
 		{"proxies", func(c *Config) { c.TrustedProxies = []string{"10.0.0.0/8", "lb.example"} }, "trusted-proxies: "},
 		{"host with a port", func(c *Config) { c.OpenHosts = []string{"waystation:4566"} }, "open-hosts: "},
 		{"every host", func(c *Config) { c.OpenHosts = []string{"*"} }, "open-hosts: "},
+		{"CORS site without a scheme", func(c *Config) { c.CORSOrigins = []string{"app.example"} }, "cors-origins: "},
+		{"no requests", func(c *Config) { c.MaxRequests = 0 }, "max-requests: 0 is out of range"},
+		{"negative memory", func(c *Config) { c.BodyMiB = -1 }, "body-mib: -1 is out of range"},
 		{"origin without a scheme", func(c *Config) { c.OpenOrigins = []string{"localhost:3000"} }, "open-origins: "},
 		{"names", func(c *Config) {
 			c.OpenHosts, c.OpenOrigins = []string{"a", "*.b"}, []string{"http://localhost:3000", "*"}

@@ -16,6 +16,7 @@ import (
 	"github.com/pires/go-proxyproto"
 
 	"github.com/waystation/waystation/internal/access"
+	"github.com/waystation/waystation/internal/awsapi/protocol"
 )
 
 // The bounds of the HTTP server. A receive waits 20 s at most, which the read
@@ -29,8 +30,7 @@ const (
 	maxHeaderBytes    = 64 << 10        // request line included: Query requests by GET hold a message there
 )
 
-// httpServer serves one address. HTTP/1.1 only: then a connection carries one
-// request at a time, and the bound on connections bounds requests too.
+// httpServer serves one address.
 type httpServer struct {
 	server   *http.Server
 	listener net.Listener
@@ -54,8 +54,6 @@ type httpConfig struct {
 
 // newHTTPServer makes a server of a listener, which it closes when it stops.
 func newHTTPServer(l net.Listener, c httpConfig) *httpServer {
-	var protocols http.Protocols
-	protocols.SetHTTP1(true)
 	limited := newLimitListener(l, c.maxConnections, c.connections, c.log)
 	l = limited
 	if c.proxyProtocol {
@@ -63,7 +61,8 @@ func newHTTPServer(l net.Listener, c httpConfig) *httpServer {
 	}
 	return &httpServer{
 		server: &http.Server{
-			Handler: lastWords(c.handler, c.retiring), ConnContext: markReserve, TLSConfig: c.tls, Protocols: &protocols,
+			Handler: lastWords(c.handler, c.retiring), ConnContext: connContext, TLSConfig: c.tls,
+			Protocols: protocols(), HTTP2: http2Config(),
 			ReadHeaderTimeout: readHeaderTimeout, ReadTimeout: readTimeout, WriteTimeout: writeTimeout,
 			IdleTimeout: idleTimeout, MaxHeaderBytes: maxHeaderBytes,
 			ErrorLog: slog.NewLogLogger(c.log.Handler(), slog.LevelDebug),
@@ -76,7 +75,9 @@ func newHTTPServer(l net.Listener, c httpConfig) *httpServer {
 // reserveKey marks the context of connections in reserve, see limitListener.
 type reserveKey struct{}
 
-func markReserve(ctx context.Context, c net.Conn) context.Context {
+// connContext marks a connection, so that its requests can be told from others'.
+func connContext(ctx context.Context, c net.Conn) context.Context {
+	ctx = protocol.ConnContext(ctx)
 	if inReserve(c) {
 		return context.WithValue(ctx, reserveKey{}, true)
 	}

@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"slices"
 	"strconv"
 
 	"github.com/waystation/waystation/internal/access"
@@ -83,7 +84,7 @@ func (a *App) openListen(ctx context.Context) (parts, error) {
 func (a *App) openAccess(context.Context) (parts, error) {
 	acc, err := access.New(access.Config{
 		KeysFile: a.cfg.Keys, DefaultAccount: a.cfg.Account,
-		Hosts: a.cfg.OpenHosts, Origins: a.cfg.OpenOrigins, EnforcePolicies: a.cfg.EnforcePolicies,
+		Hosts: a.cfg.OpenHosts, Origins: slices.Concat(a.cfg.OpenOrigins, a.cfg.CORSOrigins), EnforcePolicies: a.cfg.EnforcePolicies,
 	})
 	if err != nil {
 		return parts{}, err
@@ -158,6 +159,8 @@ func (a *App) openAPI(context.Context) (parts, error) {
 		Access:  a.access,
 		Logger:  a.log.With(keyService, "api"),
 		Observe: a.metrics.Request,
+
+		BodyMemory: a.cfg.bodyMemory(), MaxRequests: a.cfg.MaxRequests,
 		Proxies: a.proxies,
 	})
 	if err != nil {
@@ -190,7 +193,11 @@ func (a *App) openHTTP(context.Context) (parts, error) {
 	if err != nil {
 		return parts{}, err
 	}
-	f := &front{apis: a.apis, busy: a.apis.Busy, pages: a.pages(a.cfg.MetricsListen == ""), access: a.access, proxies: a.proxies}
+	sites := a.cfg.CORSOrigins
+	if a.access.Open() {
+		sites = slices.Concat(sites, a.cfg.OpenOrigins)
+	}
+	f := &front{apis: newCORS(a.apis, sites), busy: a.apis.Busy, pages: a.pages(a.cfg.MetricsListen == ""), access: a.access, proxies: a.proxies}
 	s := newHTTPServer(a.listener, httpConfig{
 		handler: f, tls: tls,
 		maxConnections: a.maxConnections(), connections: a.metrics.Connection,

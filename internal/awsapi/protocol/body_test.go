@@ -10,6 +10,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"net/netip"
 	"reflect"
 	"strings"
 	"testing"
@@ -168,7 +169,7 @@ func TestNothingIsReadForStrangers(t *testing.T) {
 func TestStrangersShareIsSmall(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t, func(c *Config) { c.Access, c.BodyMemory = keyedAccess(t), 64<<20 })
-	hold := lease{budget: f.budget, stranger: true, remote: "198.51.100.1:1"}
+	hold := lease{budget: f.budget, stranger: true, addr: netip.MustParseAddr("198.51.100.1")}
 	hold.force(f.budget.strangers)
 	defer hold.end()
 	text := `{"QueueUrl":"q","MessageBody":"` + strings.Repeat("x", 50_000) + `"}`

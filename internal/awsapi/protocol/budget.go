@@ -73,7 +73,7 @@ type lease struct {
 	budget   *budget
 	conn     *connection // nil: carries no other request
 	key      peerKey
-	remote   string // network address, for key's unless that has an access key
+	addr     netip.Addr // for key, unless that has an access key
 	stranger bool
 	peer     *peer
 	held     int64
@@ -181,7 +181,7 @@ func (l *lease) join() {
 		return
 	}
 	if l.key.key == "" {
-		l.key.addr = addressOf(l.remote)
+		l.key.addr = networkOf(l.addr)
 	}
 	p := l.budget.peers[l.key]
 	if p == nil {
@@ -253,17 +253,12 @@ func ConnContext(ctx context.Context) context.Context {
 	return context.WithValue(ctx, connectionKey{}, &connection{})
 }
 
-// addressOf is what a network address counts as: itself, of IPv6 the network that
-// one subscriber has (/64).
-func addressOf(remote string) netip.Addr {
-	ap, err := netip.ParseAddrPort(remote)
-	if err != nil {
-		return netip.Addr{}
-	}
-	a := ap.Addr().Unmap().WithZone("")
-	if a.Is6() {
+// networkOf is what an address counts as: itself, of IPv6 the network that one
+// subscriber has (/64).
+func networkOf(a netip.Addr) netip.Addr {
+	if a = a.Unmap().WithZone(""); a.Is6() {
 		if p, err := a.Prefix(64); err == nil {
-			a = p.Addr()
+			return p.Addr()
 		}
 	}
 	return a

@@ -4,13 +4,16 @@ import (
 	"context"
 	"fmt"
 	"math/rand/v2"
+	"net/netip"
 	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
 )
 
-func (b *budget) lease(remote string) *lease { return &lease{budget: b, remote: remote} }
+func (b *budget) lease(addr string) *lease {
+	return &lease{budget: b, addr: netip.MustParseAddr(addr)}
+}
 
 // now asks without waiting.
 func now(l *lease, n int64) bool {
@@ -22,7 +25,7 @@ func now(l *lease, n int64) bool {
 func TestBudgetIsSharedByWhatIsFree(t *testing.T) {
 	t.Parallel()
 	b := newBudget(120)
-	one, two, three := b.lease("192.0.2.1:1"), b.lease("192.0.2.2:1"), b.lease("192.0.2.3:1")
+	one, two, three := b.lease("192.0.2.1"), b.lease("192.0.2.2"), b.lease("192.0.2.3")
 	grab := func(l *lease) int64 {
 		for now(l, 1) {
 		}
@@ -38,12 +41,12 @@ func TestBudgetIsSharedByWhatIsFree(t *testing.T) {
 		t.Errorf("the third holds %d", got)
 	}
 	// Another connection of the first is the same caller, one in its /64 too.
-	if now(b.lease("192.0.2.1:2"), 1) {
+	if now(b.lease("192.0.2.1"), 1) {
 		t.Error("a caller got more by a second connection")
 	}
-	six := b.lease("[2001:db8::1]:1")
+	six := b.lease("2001:db8::1")
 	grab(six)
-	if now(b.lease("[2001:db8::ffff:2]:1"), 1) {
+	if now(b.lease("2001:db8::ffff:2"), 1) {
 		t.Error("a caller got more by another address of its network")
 	}
 	for _, l := range []*lease{one, two, three, six} {
@@ -62,7 +65,7 @@ func TestBudgetOfOneConnection(t *testing.T) {
 	c := &connection{}
 	held := int64(0)
 	for range 100 {
-		l := b.lease("192.0.2.1:1")
+		l := b.lease("192.0.2.1")
 		l.conn = c
 		for range 10 {
 			if now(l, 10) {
@@ -73,7 +76,7 @@ func TestBudgetOfOneConnection(t *testing.T) {
 	if held < 900 || held > 1100 {
 		t.Errorf("one connection holds %d of 4000", held)
 	}
-	if l := b.lease("192.0.2.1:2"); !now(l, 500) {
+	if l := b.lease("192.0.2.1"); !now(l, 500) {
 		t.Error("the caller's other connection gets nothing")
 	}
 }
@@ -82,10 +85,10 @@ func TestBudgetWaits(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		b := newBudget(100)
-		hog := b.lease("192.0.2.1:1")
+		hog := b.lease("192.0.2.1")
 		hog.force(90)
 		got := make(chan bool, 1)
-		go func() { got <- b.lease("192.0.2.2:1").take(context.Background(), 40) }()
+		go func() { got <- b.lease("192.0.2.2").take(context.Background(), 40) }()
 		synctest.Wait()
 		hog.give(20)
 		synctest.Wait()
@@ -98,16 +101,16 @@ func TestBudgetWaits(t *testing.T) {
 		}
 
 		// Who gives up, by itself or when its patience ends, leaves no trace.
-		b.lease("192.0.2.3:1").force(50)
+		b.lease("192.0.2.3").force(50)
 		ctx, cancel := context.WithCancel(context.Background())
-		go func() { got <- b.lease("192.0.2.4:1").take(ctx, 30) }()
+		go func() { got <- b.lease("192.0.2.4").take(ctx, 30) }()
 		synctest.Wait()
 		cancel()
 		if <-got || b.waiting[0].Len() != 0 {
 			t.Error("given after giving up")
 		}
 		start := time.Now()
-		if b.lease("192.0.2.4:1").take(context.Background(), 30) || time.Since(start) != bodyPatience || b.waiting[0].Len() != 0 {
+		if b.lease("192.0.2.4").take(context.Background(), 30) || time.Since(start) != bodyPatience || b.waiting[0].Len() != 0 {
 			t.Errorf("given after %v", time.Since(start))
 		}
 	})
@@ -117,14 +120,14 @@ func TestBudgetBoundsThoseWhoWait(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		b := newBudget(100)
-		b.lease("192.0.2.1:1").force(100)
+		b.lease("192.0.2.1").force(100)
 		var waiters sync.WaitGroup
 		for range maxPeerWaiting {
-			waiters.Go(func() { b.lease("192.0.2.2:1").take(t.Context(), 1) })
+			waiters.Go(func() { b.lease("192.0.2.2").take(t.Context(), 1) })
 		}
 		synctest.Wait()
 		start := time.Now()
-		if b.lease("192.0.2.2:9").take(context.Background(), 1) || time.Since(start) != 0 {
+		if b.lease("192.0.2.2").take(context.Background(), 1) || time.Since(start) != 0 {
 			t.Error("one caller has more waiting than it may")
 		}
 		waiters.Wait()
@@ -141,7 +144,8 @@ func TestBudgetHolds(t *testing.T) {
 		all.Go(func() {
 			r := rand.New(rand.NewPCG(1, uint64(i)))
 			for range 200 {
-				l := &lease{budget: b, remote: fmt.Sprintf("192.0.2.%d:1", i%5), stranger: i%3 == 0}
+				l := b.lease(fmt.Sprintf("192.0.2.%d", i%5))
+				l.stranger = i%3 == 0
 				ctx, cancel := context.WithTimeout(context.Background(), time.Millisecond)
 				for range 5 {
 					l.take(ctx, r.Int64N(300<<10))

@@ -15,7 +15,7 @@ func (h *Handler) describe(x *exchange) {
 	if c.Region == "" {
 		c.Region = access.DefaultRegion
 	}
-	o := h.cfg.Proxies.Of(r)
+	o := &x.origin
 	c.Host, c.Scheme, c.Path, c.SourceIP = o.Host, o.Scheme, r.URL.Path, o.SourceIP()
 	c.Header, c.Received = r.Header, x.started
 }

@@ -37,9 +37,10 @@ type exchange struct {
 	service *service
 	op      *operation
 	claim   access.Claim
-	entered bool   // counts among the requests in flight
-	lease   lease  // of the budget for bodies
-	raw     []byte // the body as it was signed
+	origin  access.Origin // where the request comes from
+	entered bool          // counts among the requests in flight
+	lease   lease         // of the budget for bodies
+	raw     []byte        // the body as it was signed
 	in      any
 	out     reflect.Value
 	events  events // of a streaming answer
@@ -128,7 +129,8 @@ func (h *Handler) admit(x *exchange) *Error {
 		return overloaded()
 	}
 	x.entered = true
-	x.lease = lease{budget: h.budget, stranger: stranger, remote: x.http.RemoteAddr}
+	x.origin = h.cfg.Proxies.Of(x.http)
+	x.lease = lease{budget: h.budget, stranger: stranger, addr: x.origin.Addr}
 	if x.claim.Signed() && !h.cfg.Access.Open() {
 		x.lease.key.key = x.claim.Key()
 	}
