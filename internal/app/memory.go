@@ -5,7 +5,7 @@ import (
 	"bytes"
 	"math"
 	"os"
-	"path/filepath"
+	"path"
 	"runtime/debug"
 	"strconv"
 	"strings"
@@ -31,8 +31,8 @@ func (c *Config) bodyMemory() int64 {
 // them is known.
 func memory() int64 {
 	least := debug.SetMemoryLimit(-1) // asks only
-	for _, path := range cgroupLimits("/proc/self/cgroup", "/sys/fs/cgroup") {
-		if text, err := os.ReadFile(path); err == nil {
+	for _, file := range cgroupLimits("/proc/self/cgroup", "/sys/fs/cgroup") {
+		if text, err := os.ReadFile(file); err == nil {
 			if n, err := strconv.ParseInt(strings.TrimSpace(string(text)), 10, 64); err == nil && n > 0 {
 				least = min(least, n)
 			}
@@ -62,8 +62,8 @@ func cgroupLimits(self, root string) []string {
 		if !ok {
 			continue
 		}
-		for dir := filepath.Clean("/" + group); ; dir = filepath.Dir(dir) {
-			paths = append(paths, filepath.Join(root, dir, "memory.max"))
+		for dir := path.Clean("/" + group); ; dir = path.Dir(dir) {
+			paths = append(paths, path.Join(root, dir, "memory.max"))
 			if dir == "/" {
 				break
 			}

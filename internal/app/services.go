@@ -11,9 +11,9 @@ import (
 	"strconv"
 
 	"github.com/waystation/waystation/internal/access"
+	"github.com/waystation/waystation/internal/awsapi"
 	"github.com/waystation/waystation/internal/awsapi/protocol"
 	"github.com/waystation/waystation/internal/awsapi/sqs"
-	"github.com/waystation/waystation/internal/awsapi/sts"
 	"github.com/waystation/waystation/internal/jet"
 	"github.com/waystation/waystation/internal/partition"
 	"github.com/waystation/waystation/internal/registry"
@@ -147,15 +147,14 @@ func (a *App) openPartition(context.Context) (parts, error) {
 
 func (a *App) openAPI(context.Context) (parts, error) {
 	handler, err := protocol.NewHandler(protocol.Config{
-		APIs: []*protocol.API{
-			sqs.New(sqs.Config{
+		APIs: awsapi.All(awsapi.Needs{
+			SQS: sqs.Config{
 				Definitions: a.registry,
 				Messages:    drainable{Service: a.partitions, drain: a.drain},
 				Access:      a.access,
 				Logger:      a.log,
-			}),
-			sts.New(),
-		},
+			},
+		}),
 		Access:  a.access,
 		Logger:  a.log.With(keyService, "api"),
 		Observe: a.metrics.Request,

@@ -7,9 +7,8 @@ import (
 	"os"
 	"strings"
 
+	"github.com/waystation/waystation/internal/awsapi"
 	"github.com/waystation/waystation/internal/awsapi/protocol"
-	"github.com/waystation/waystation/internal/awsapi/sqs"
-	"github.com/waystation/waystation/internal/awsapi/sts"
 )
 
 func main() {
@@ -33,28 +32,31 @@ error that says so).
 func write(to io.Writer) error {
 	w := bufio.NewWriter(to)
 	w.WriteString(head)
-	apis := []*protocol.API{sqs.New(sqs.Config{}), sts.New()}
+	apis := awsapi.All(awsapi.Needs{})
 	table(w, []string{"API", "Version", "Protocols", "Operations", "Work"}, overview(apis))
 	for _, api := range apis {
 		fmt.Fprintf(w, "\n## %s (%s)\n\n### Operations\n\n", api.Title, api.Name)
 		if err := api.WriteTable(w); err != nil {
 			return err
 		}
-		if api.Name == "sqs" {
-			queues(w)
+		for _, s := range api.Sections {
+			section(w, s)
 		}
 	}
 	return w.Flush()
 }
 
-func queues(w *bufio.Writer) {
-	w.WriteString("\n### Queue attributes\n\n")
-	table(w, []string{"Attribute", "Status", "Notes"}, cells(sqs.QueueAttributes()))
-	w.WriteString("\n### Message system attributes\n\n")
-	table(w, []string{"Attribute", "Status", "Notes"}, cells(sqs.MessageSystemAttributes()))
-	w.WriteString("\n### Deliberate differences\n\n")
-	for _, d := range sqs.Differences() {
-		w.WriteString("- " + d + "\n")
+func section(w *bufio.Writer, s protocol.Section) {
+	w.WriteString("\n### " + s.Title + "\n\n")
+	if len(s.Rows) > 0 {
+		rows := make([][]string, len(s.Rows))
+		for i, r := range s.Rows {
+			rows[i] = []string{r.Name, r.Status.String(), r.Note}
+		}
+		table(w, s.Head[:], rows)
+	}
+	for _, item := range s.Items {
+		w.WriteString("- " + item + "\n")
 	}
 }
 
@@ -69,6 +71,15 @@ func overview(apis []*protocol.API) [][]string {
 		if api.Namespace != "" {
 			wires = append(wires, "Query")
 		}
+		if api.REST {
+			wires = append(wires, "REST-JSON")
+		}
+		if api.CBOR {
+			wires = append(wires, "CBOR")
+		}
+		if api.RPC != "" {
+			wires = append(wires, "RPC v2 CBOR")
+		}
 		works := 0
 		for _, op := range api.Operations {
 			if op.Status == protocol.Works {
@@ -79,14 +90,6 @@ func overview(apis []*protocol.API) [][]string {
 			fmt.Sprint(len(api.Operations)), fmt.Sprint(works)})
 	}
 	return rows
-}
-
-func cells(rows []sqs.Row) [][]string {
-	out := make([][]string, len(rows))
-	for i, r := range rows {
-		out[i] = []string{r.Name, r.Status.String(), r.Note}
-	}
-	return out
 }
 
 // table writes a table in Markdown.

@@ -2,18 +2,20 @@ package sqs
 
 import "github.com/waystation/waystation/internal/awsapi/protocol"
 
-// Row is one row of a compatibility table.
-type Row struct {
-	Name   string
-	Status protocol.Status
-	Note   string
+// sections are what docs/compatibility.md has beside the operations.
+func sections() []protocol.Section {
+	head := [3]string{"Attribute", "Status", "Notes"}
+	return []protocol.Section{
+		{Title: "Queue attributes", Head: head, Rows: queueAttributes()},
+		{Title: "Message system attributes", Head: head, Rows: messageSystemAttributes()},
+		{Title: "Deliberate differences", Items: differences()},
+	}
 }
 
-// QueueAttributes lists the queue attributes for docs/compatibility.md.
-func QueueAttributes() []Row {
-	rows := make([]Row, len(attributes))
+func queueAttributes() []protocol.Row {
+	rows := make([]protocol.Row, len(attributes))
 	for i, a := range attributes {
-		rows[i] = Row{a.name, a.status, a.note}
+		rows[i] = protocol.Row{Name: a.name, Status: a.status, Note: a.note}
 		if a.fifo {
 			rows[i].Note = joined("FIFO queues.", a.note)
 		}
@@ -21,11 +23,10 @@ func QueueAttributes() []Row {
 	return rows
 }
 
-// MessageSystemAttributes lists the message system attributes.
-func MessageSystemAttributes() []Row {
-	rows := make([]Row, len(systemAttributes))
+func messageSystemAttributes() []protocol.Row {
+	rows := make([]protocol.Row, len(systemAttributes))
 	for i, a := range systemAttributes {
-		rows[i] = Row{a.name, a.status, a.note}
+		rows[i] = protocol.Row{Name: a.name, Status: a.status, Note: a.note}
 	}
 	return rows
 }
@@ -37,9 +38,9 @@ func joined(a, b string) string {
 	return a + " " + b
 }
 
-// Differences lists what deliberately differs from the real service, a sentence
+// differences lists what deliberately differs from the real service, a sentence
 // or two each.
-func Differences() []string {
+func differences() []string {
 	return []string{
 		"A deleted queue can be created again at once; AWS makes one wait 60 seconds.",
 		"Changes of attributes, permissions and tags, and a purge, are in effect when they are answered; AWS asks for up to 60 seconds.",

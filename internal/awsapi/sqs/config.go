@@ -96,6 +96,7 @@ func New(cfg Config) *protocol.API {
 		Namespace:        "http://queue.amazonaws.com/doc/2012-11-05/",
 		QueryErrorHeader: true,
 		PathMember:       "QueueUrl",
+		Sections:         sections(),
 		Operations:       s.operations(),
 	}
 }
