@@ -167,9 +167,40 @@ func again[T any](ctx context.Context, j *Journal, fn func() (T, error)) (T, err
 	}
 }
 
+// opening finds where the entries that count begin. The log's owner never trims up to an entry that does not
+// count, but a removal that was cut short may end there: then a fence follows that is not its writer's first,
+// and what stands before it came after the first.
+func (j *Journal) opening(ctx context.Context, first, to uint64) (uint64, error) {
+	from := first
+	var former string
+	_, err := again(ctx, j, func() (struct{}, error) {
+		return struct{}{}, j.cfg.Log.Read(ctx, first, min(to, first+MaxInFlightLimit-1), func(e jet.Entry) error {
+			h, err := decode(e.Seq, e.Data, "")
+			switch {
+			case err != nil:
+				return errOpened // replay will say so
+			case !h.fence:
+				former = h.writer
+				return nil
+			case former != "" && h.writer != former && h.number > 0:
+				from = e.Seq
+			}
+			return errOpened
+		})
+	})
+	if errors.Is(err, errOpened) || errors.Is(err, jet.ErrNotFound) {
+		err = nil
+	}
+	return from, err
+}
+
+// errOpened ends opening's read.
+var errOpened = errors.New("opened")
+
 // epoch follows who owns the log from entry to entry, and tells entries that count from those which a
 // former owner had on their way when it was fenced.
 type epoch struct {
+	from   uint64 // no entry before it counts
 	known  bool
 	writer string
 	next   uint64
@@ -178,6 +209,8 @@ type epoch struct {
 // take says whether an entry counts.
 func (p *epoch) take(seq uint64, h header) (bool, error) {
 	switch {
+	case seq < p.from:
+		return false, nil
 	case !p.known, h.fence && h.writer != p.writer:
 		if p.known && h.number != 0 {
 			return false, &CorruptError{Seq: seq, Reason: fmt.Sprintf("the first %d entries of its writer are missing", h.number)}
@@ -204,6 +237,10 @@ func (j *Journal) replay(ctx context.Context, to uint64, fn func(Pos, []byte) er
 		return err
 	}
 	j.ring.start(first)
+	own := epoch{}
+	if own.from, err = j.opening(ctx, first, to); err != nil {
+		return err
+	}
 	reading, stop := context.WithCancel(ctx)
 	in := make(chan []jet.Entry, chunks)
 	read := make(chan error, 1)
@@ -227,7 +264,6 @@ func (j *Journal) replay(ctx context.Context, to uint64, fn func(Pos, []byte) er
 			progress(p)
 		}
 	}
-	var own epoch
 	expect := first
 	for chunk := range in {
 		for _, e := range chunk {
@@ -297,6 +333,7 @@ func (j *Journal) replayEntry(e jet.Entry, own *epoch, fn func(Pos, []byte) erro
 	j.ring.add(e.Seq, len(e.Data))
 	if !counts {
 		j.stale.Add(1)
+		j.ring.pass(e.Seq)
 		return 0, nil
 	}
 	return h.records, eachRecord(e.Seq, e.Data, h, fn)

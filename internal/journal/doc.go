@@ -73,7 +73,8 @@ The records' own format is the owner's matter.
 
 Retain and Release count for each append what lives in it. The prefix without anything live is removed in
 the background, never the last append, and not before everything appended up to a moment after the Release
-is durable: append the fact by which an item dies, then release it. When garbage outweighs what lives,
+is durable: append the fact by which an item dies, then release it. The log is never cut right before an
+entry that does not count (see Fencing): what tells so would be gone. When garbage outweighs what lives,
 Rewrite says so, and the owner appends again what lives in the Oldest appends.
 
 # Locks

@@ -1,6 +1,9 @@
 package journal
 
-import "sync"
+import (
+	"slices"
+	"sync"
+)
 
 // ring counts for each append what lives in it. Sequences follow one another, so it is an array with a
 // moving start: 16 bytes an append that is not trimmed yet.
@@ -18,6 +21,8 @@ type ring struct {
 	floor   int64 // bytes below which no rewriting is asked for, set once
 	asked   bool  // rewriting was asked for, and the front has not moved since
 	askedAt uint64
+
+	stale []uint64 // entries that do not count, ascending; few
 }
 
 type slot struct {
@@ -153,15 +158,34 @@ func (r *ring) retry() {
 	r.asked = false
 }
 
+// pass notes that an entry does not count: a former owner stored it after it was fenced.
+func (r *ring) pass(seq uint64) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.stale = append(r.stale, seq)
+}
+
 // dead goes from the first append that is not trimmed towards before until it has passed so many bytes. It
-// returns where it stopped and what it passed.
+// returns where the log may begin then, and what it passed. A log never begins with an entry that does not
+// count: only what stands before it says so.
 func (r *ring) dead(before uint64, enough int64) (to uint64, bytes int64) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	for to = r.base; to < before && to < r.end && bytes < enough; to++ {
+	before = min(before, r.end)
+	for to = r.base; to < before && (bytes < enough || r.passed(to)); to++ {
 		bytes += int64(r.at(to).total)
 	}
+	for to > r.base && r.passed(to) {
+		to--
+		bytes -= int64(r.at(to).total)
+	}
 	return to, bytes
+}
+
+// passed reports whether an entry does not count. mu is held.
+func (r *ring) passed(seq uint64) bool {
+	_, found := slices.BinarySearch(r.stale, seq)
+	return found
 }
 
 // drop forgets the slots before seq: they are trimmed. Nothing at or after the front is dropped.
@@ -174,6 +198,9 @@ func (r *ring) drop(before uint64) {
 	}
 	r.head += int(before - r.base)
 	r.base = before
+	for len(r.stale) > 0 && r.stale[0] < before {
+		r.stale = r.stale[1:]
+	}
 	if r.head > len(r.slots)/2 {
 		r.slots = append(r.slots[:0:0], r.slots[r.head:]...)
 		r.head = 0

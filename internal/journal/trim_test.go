@@ -350,3 +350,106 @@ func TestRewriteIsAskedForOncePerProgress(t *testing.T) {
 		t.Error("asked for without need")
 	}
 }
+
+// TestTrimBetweenFences trims a log in which a former owner's appends arrived between the fence entries of the
+// next claim, in steps that end anywhere, and claims what is left after each, as after a crash. What does not
+// count must not count then either, and nothing is missing.
+func TestTrimBetweenFences(t *testing.T) {
+	t.Parallel()
+	fill := func(l *fakeLog) (kept []uint64) {
+		l.intrude("a", 0, flagFence)
+		l.intrude("a", 1, 0, "a 1")
+		l.intrude("b", 0, flagFence)
+		l.intrude("a", 3, 0, "stale")
+		l.intrude("a", 4, 0, "stale")
+		l.intrude("b", 1, flagFence)
+		l.intrude("a", 5, 0, "stale")
+		l.intrude("b", 2, flagFence)
+		l.intrude("b", 3, flagFence)
+		l.intrude("b", 4, 0, "b 4")
+		// One that came no further than its first fence.
+		l.intrude("c", 0, flagFence)
+		l.intrude("b", 6, 0, "stale")
+		l.intrude("b", 7, 0, "stale")
+		for i := range uint64(4) {
+			l.intrude("d", i, flagFence)
+		}
+		return []uint64{l.intrude("d", 4, 0, "d 4")}
+	}
+	for enough := range int64(800) {
+		log := newFakeLog(t)
+		kept := fill(log)
+		o := prepare(t, log)
+		if err := o.claim(t); err != nil {
+			t.Fatal(err)
+		}
+		if s := o.Stats(); s.StaleEntries != 5 {
+			t.Fatalf("%d stale entries", s.StaleEntries)
+		}
+		before := min(kept[0], o.ring.advance(kept[0]))
+		to, bytes := o.ring.dead(before, enough)
+		sum := int64(0)
+		for seq := uint64(1); seq < to; seq++ {
+			sum += int64(len(log.entries[seq-1].Data))
+		}
+		if bytes != sum {
+			t.Fatalf("a step of %d bytes: %d are said to be passed, %d were", enough, bytes, sum)
+		}
+		if err := log.Purge(t.Context(), to); err != nil {
+			t.Fatal(err)
+		}
+		next := prepare(t, log)
+		if err := next.claim(t); err != nil {
+			t.Fatalf("after a step of %d bytes, up to entry %d: %v", enough, to, err)
+		}
+		if slices.Contains(next.replayed, "stale") || !slices.Contains(next.replayed, "d 4") {
+			t.Fatalf("after a step of %d bytes, up to entry %d: replayed %q", enough, to, next.replayed)
+		}
+	}
+}
+
+// TestRemovalCutShort claims logs that begin with an entry that does not count, as a removal may leave them
+// that was under way when the log's server died.
+func TestRemovalCutShort(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		fill func(l *fakeLog)
+		want []string
+	}{
+		"behind the first fence": {func(l *fakeLog) {
+			l.intrude("a", 3, 0, "stale")
+			l.intrude("a", 4, 0, "stale")
+			l.intrude("a", 5, 0, "stale")
+			l.intrude("b", 1, flagFence)
+			l.intrude("b", 2, flagFence)
+			l.intrude("b", 3, flagFence)
+			l.intrude("b", 4, 0, "b 4")
+		}, []string{"b 4"}},
+		"behind the second": {func(l *fakeLog) {
+			l.intrude("a", 3, 0, "stale")
+			l.intrude("b", 2, flagFence)
+			l.intrude("a", 4, 0, "stale")
+			l.intrude("b", 3, flagFence)
+		}, nil},
+		"before a first fence": {func(l *fakeLog) {
+			l.intrude("a", 3, 0, "a 3")
+			l.intrude("b", 0, flagFence)
+			l.intrude("b", 1, flagFence)
+		}, []string{"a 3"}},
+		"before its own fences": {func(l *fakeLog) {
+			for i := range uint64(3) {
+				l.intrude("b", i+1, flagFence)
+			}
+			l.intrude("b", 4, 0, "b 4")
+		}, []string{"b 4"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			log := newFakeLog(t)
+			test.fill(log)
+			if got := replayOf(t, log); !slices.Equal(got, test.want) {
+				t.Errorf("replayed %q, want %q", got, test.want)
+			}
+		})
+	}
+}
