@@ -61,11 +61,19 @@
 //   - Without permission to write, JetStream is turned off.
 //
 // So it is better not to get there: the product refuses sends while Space().Free
-// is below a reserve. When it happens all the same to an embedded server, the
-// appends under way end in ErrUnavailable after AckTimeout; then the server is
-// asked how it is, and started anew within this process once at least 32 MiB
-// are free; until then appends end at once in ErrFull. Conn.Health tells of it.
-// External servers have to be restarted by their operator.
+// is below a reserve, and receives when half of that is gone too. What makes room
+// is never refused, and there is room for it: beside the embedded server's store a
+// file of 16 MiB (a sixteenth of a disk of less than 256 MiB) holds nothing, and is
+// removed when the disk is full all the same, because another program filled it.
+// It is made again once there is twice its room. Space never tells of its room as
+// free, so that nobody else uses it.
+//
+// When a write fails, the appends under way end in ErrUnavailable after AckTimeout;
+// then the server is asked how it is, that file is removed if less than 4 MiB are
+// free, and the server is started anew within this process. When there is no such
+// file any more and still no room, appends end at once in ErrFull until 4 MiB are
+// free. Conn.Health tells of it. External servers have to be restarted by their
+// operator.
 //
 // # Cost
 //

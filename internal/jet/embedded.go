@@ -16,8 +16,9 @@ import (
 // embedded is the server in this process. It can be started anew underneath
 // the connections, which find their way back by themselves.
 type embedded struct {
-	cfg Config
-	log *slog.Logger
+	cfg     Config
+	log     *slog.Logger
+	ballast *ballast
 
 	mu     sync.Mutex // guards what follows
 	server *server.Server
@@ -30,6 +31,18 @@ func startEmbedded(cfg Config, log *slog.Logger) (*embedded, error) {
 		return nil, fmt.Errorf("jet: make the store's folder: %w", err)
 	}
 	e := &embedded{cfg: cfg, log: log.With(keyServer, "embedded")}
+	e.ballast = newBallast(cfg.Dir, e.log)
+	s, err := diskSpace(cfg.Dir)
+	if err != nil {
+		return nil, fmt.Errorf("jet: measure the space left: %w", err)
+	}
+	if s.Free < healSpace {
+		if e.ballast.release() {
+			e.log.Warn("the disk is full: the room set aside for this is used", "free", s.Free)
+		}
+	} else {
+		e.ballast.keep(s)
+	}
 	if err := e.start(); err != nil {
 		return nil, err
 	}
@@ -86,7 +99,7 @@ func (e *embedded) start() error {
 	if err != nil {
 		return fmt.Errorf("jet: set up the embedded server in %s: %w", e.cfg.Dir, err)
 	}
-	s.SetLoggerV2(serverLog{e.log}, false, false, false)
+	s.SetLoggerV2(newServerLog(e.log), false, false, false)
 	if opts.DontListen {
 		s.Start()
 	} else {
@@ -116,15 +129,33 @@ func (e *embedded) start() error {
 	return nil
 }
 
-// health is what the server says about itself and its streams.
-func health(s *server.Server) error {
-	if !s.JetStreamEnabled() {
-		return errors.New("JetStream is disabled")
+// examined is what can be asked how it is: a server.
+type examined interface {
+	JetStreamEnabled() bool
+	Healthz(*server.HealthzOptions) *server.HealthStatus
+}
+
+// healthTries bounds how often a server is asked that says of itself that it is
+// not up.
+const healthTries = 200
+
+// health is what the server says about itself and its streams. It was up before:
+// start saw to that. Healthz looks once more, for a millisecond, in a select of
+// "it is up" and a timer, and picks either when both are so, which a busy machine
+// brings about; then it looks at nothing else. So it is asked again then.
+func health(s examined) error {
+	for try := 1; ; try++ {
+		if !s.JetStreamEnabled() {
+			return errors.New("JetStream is disabled")
+		}
+		h := s.Healthz(&server.HealthzOptions{Details: true})
+		if len(h.Errors) == 0 {
+			return nil
+		}
+		if first := h.Errors[0]; first.Type != server.HealthzErrorConn || try == healthTries {
+			return errors.New(first.Error)
+		}
 	}
-	if h := s.Healthz(nil); h.Error != "" {
-		return errors.New(h.Error)
-	}
-	return nil
 }
 
 func (e *embedded) current() *server.Server {

@@ -11,8 +11,10 @@ import (
 const (
 	// healPause is the least time between two looks at an unwell server.
 	healPause = time.Second
-	// healSpace is how much room there must be before a restart is tried.
-	healSpace = 32 << 20
+	// healSpace is how much room there must be before a restart is tried. It must
+	// be less than what is free at any time that sends are refused, so that what
+	// another program took and gave back is enough.
+	healSpace = 4 << 20
 )
 
 // healer looks after the embedded server. A write error (a full disk above
@@ -61,7 +63,12 @@ func (c *Conn) heal() {
 		return
 	}
 	space, err := diskSpace(c.cfg.Dir)
-	if err == nil && space.Free < healSpace {
+	full := err == nil && space.Free < healSpace
+	if full && c.embedded.ballast.release() {
+		c.log.Error("the disk is full: the room set aside for this is used, so that messages can be deleted", "free", space.Free)
+		full = false
+	}
+	if full {
 		c.log.Error("the store cannot be written, and there is no room: make some, it goes on by itself then",
 			keyError, sick, "free", space.Free, "needed", healSpace)
 		publisher.refuse(fmt.Errorf("%w: %w", ErrFull, sick))

@@ -15,6 +15,9 @@ const (
 	spaceAgeExternal = 2 * time.Second
 )
 
+// unknown is the space where there is no limit, or none that can be found out.
+var unknown = Space{Free: math.MaxUint64, Total: math.MaxUint64}
+
 // space remembers the last measurement.
 type space struct {
 	mu    sync.Mutex // guards what follows; held while measuring
@@ -24,8 +27,9 @@ type space struct {
 
 // Space tells how much room the store has: the file system of the embedded
 // server, or the limit of the account on external servers, in bytes of data
-// (with replicas counted). The answer may be 100 ms old, with
-// external servers 2 s.
+// (with replicas counted). The answer may be 100 ms old, with external servers
+// 2 s. Of the embedded server's disk some is kept back for what makes room again
+// when it is full (see doc.go); that is never told of as free.
 func (c *Conn) Space(ctx context.Context) (Space, error) {
 	c.space.mu.Lock()
 	defer c.space.mu.Unlock()
@@ -46,7 +50,11 @@ func (c *Conn) Space(ctx context.Context) (Space, error) {
 
 func (c *Conn) measure(ctx context.Context) (Space, error) {
 	if c.embedded != nil {
-		return diskSpace(c.cfg.Dir)
+		s, err := diskSpace(c.cfg.Dir)
+		if err != nil {
+			return Space{}, err
+		}
+		return c.embedded.ballast.keep(s), nil
 	}
 	a, err := c.account(ctx)
 	if err != nil {
@@ -58,7 +66,7 @@ func (c *Conn) measure(ctx context.Context) (Space, error) {
 		used, limit, copies = tier.Storage, tier.Limits.MaxStorage, 1
 	}
 	if limit < 0 {
-		return Space{Free: math.MaxUint64, Total: math.MaxUint64}, nil
+		return unknown, nil
 	}
 	total := uint64(limit)
 	return Space{Free: (total - min(used, total)) / copies, Total: total / copies}, nil
