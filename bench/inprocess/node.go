@@ -117,7 +117,7 @@ func (n *node) queue(ctx context.Context, name string, fifo bool) (*registry.Que
 		name += ".fifo"
 	}
 	q, _, err := n.registry.CreateQueue(ctx, registry.Queue{
-		Account: "000000000000", Region: "us-east-1", Name: name, FIFO: fifo,
+		Meta: registry.Meta{Account: "000000000000", Region: "us-east-1", Name: name}, FIFO: fifo,
 		MaxMessageSize: 1 << 20, RetentionSeconds: 345_600, VisibilitySeconds: 3600,
 		DedupScope: scope(fifo), ThroughputLimit: limit(fifo),
 	}, func(*registry.Queue) bool { return true })

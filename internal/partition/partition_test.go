@@ -106,7 +106,7 @@ func startNode(t testing.TB, jc jet.Config, change func(*Config)) *node {
 func (n *node) queue(name string, change func(*registry.Queue)) *registry.Queue {
 	n.t.Helper()
 	q := registry.Queue{
-		Account: "000000000000", Region: "us-east-1", Name: name, VisibilitySeconds: 30,
+		Meta: registry.Meta{Account: "000000000000", Region: "us-east-1", Name: name}, VisibilitySeconds: 30,
 		RetentionSeconds: 345600, MaxMessageSize: 1 << 20,
 	}
 	if change != nil {

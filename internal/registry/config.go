@@ -1,7 +1,6 @@
 package registry
 
 import (
-	"context"
 	"crypto/rand"
 	"encoding/binary"
 	"errors"
@@ -15,13 +14,18 @@ import (
 // DefaultMaxQueues is how many queues there can be unless Config says otherwise.
 const DefaultMaxQueues = 1_000_000
 
+// DefaultRefresh is Config.Refresh unless it says otherwise: one request to the
+// log's leader each time.
+const DefaultRefresh = 2 * time.Second
+
 // Config of a Registry.
 type Config struct {
-	// KV is the bucket that holds the definitions. Required. The registry
-	// watches all of it; keys it does not know are left alone.
-	KV jet.Bucket
-	// Place chooses the partition of a queue that is about to be created. It
-	// may read the registry but not change it. nil: partition 0. See SetPlacer.
+	// Log holds the definitions, and Marks how far it reaches. Required. See Open.
+	Log   jet.Log
+	Marks jet.Bucket
+	// Place chooses the partition of a queue that is about to be created, one at a
+	// time. It may read the registry but not change it. nil: partition 0. See
+	// SetPlacer.
 	Place func(*Queue) uint32
 	// NewID makes an incarnation's number, random and never 0. nil: crypto/rand.
 	NewID func() uint64
@@ -33,13 +37,22 @@ type Config struct {
 	// is ErrTooMany. 0: DefaultMaxQueues. Nodes that create at the same instant
 	// may overshoot it by a few.
 	MaxQueues int
+	// Refresh bounds how long a change can stay unseen by this node when the node
+	// that made it died before it could tell. 0: DefaultRefresh.
+	Refresh time.Duration
 	// Logger; nil discards.
 	Logger *slog.Logger
 }
 
 func (c Config) withDefaults() (Config, error) {
-	if c.KV == nil {
-		return c, errors.New("registry: Config.KV is missing")
+	if c.Log == nil || c.Marks == nil {
+		return c, errors.New("registry: Config.Log or Config.Marks is missing")
+	}
+	if c.Refresh < 0 {
+		return c, errors.New("registry: Config.Refresh is negative")
+	}
+	if c.Refresh == 0 {
+		c.Refresh = DefaultRefresh
 	}
 	if c.MaxQueues < 0 {
 		return c, errors.New("registry: Config.MaxQueues is negative")
@@ -71,15 +84,4 @@ func randomID() uint64 {
 			return id
 		}
 	}
-}
-
-// Open opens what the registry keeps in the cluster, under names that begin
-// with prefix, and makes a Registry of it. cfg.KV is set by it.
-func Open(ctx context.Context, cluster jet.Cluster, prefix string, cfg Config) (*Registry, error) {
-	kv, err := cluster.Bucket(ctx, jet.KVSpec{Bucket: prefix + "_registry", Description: "Waystation definitions"})
-	if err != nil {
-		return nil, err
-	}
-	cfg.KV = kv
-	return New(cfg)
 }

@@ -4,34 +4,54 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
-	"strings"
+	"slices"
 	"sync"
+	"time"
 
 	"github.com/waystation/waystation/internal/jet"
 )
 
-// Registry answers from memory and changes definitions in the bucket. Safe for
+// Registry answers from memory and changes definitions in the log. Safe for
 // concurrent use.
 type Registry struct {
 	cfg Config
 	log *slog.Logger
+	run string // this Registry's, in the IDs of its entries
+
+	kinds   map[byte]handle // fixed once Run was called
+	queues  *Table[Queue]
+	secrets *Table[secret]
 
 	ready   chan struct{} // closed when the first full state is in memory
 	stopped chan struct{} // closed when Run returns
 
-	// locks serialise this node's updates of one queue, so that they do not
-	// lose compare-and-sets against each other; other nodes still can.
-	locks [64]chan struct{}
+	wakeWriter, wakeReader, wakeMark chan struct{}
 
-	mu        sync.RWMutex // guards what follows
-	index     *index
-	creating  int // CreateQueue calls that count towards MaxQueues
-	revision  uint64
-	advanced  chan struct{} // closed and replaced when revision rises; nil while nobody waits
-	listeners []func(old, new *Queue)
-	place     func(*Queue) uint32
-	running   bool
+	// Only the writer uses these.
+	walk       *walk
+	entries    uint64
+	minGarbage uint64
+
+	// applyMu is held while entries are brought into memory and told of. Taken
+	// before mu.
+	applyMu sync.Mutex
+
+	placeMu sync.Mutex // held while a new definition is placed; taken before mu
+
+	pendingMu sync.Mutex
+	pending   []*change // wait for the writer; guarded by pendingMu
+
+	roundMu sync.Mutex
+	round   *round // that begins next, nil if nobody waits; guarded by roundMu
+
+	mu       sync.RWMutex // guards what follows; state is changed only with applyMu held too
+	state    *state
+	revision uint64        // that memory shows and listeners know
+	advanced chan struct{} // closed and replaced when revision rises; nil while nobody waits
+	place    func(*Queue) uint32
+	running  bool
 }
 
 // New makes a Registry. It does nothing until Run.
@@ -41,16 +61,16 @@ func New(cfg Config) (*Registry, error) {
 		return nil, err
 	}
 	r := &Registry{
-		cfg:     cfg,
-		log:     cfg.Logger,
-		ready:   make(chan struct{}),
-		stopped: make(chan struct{}),
-		index:   newIndex(),
-		place:   cfg.Place,
+		cfg: cfg, log: cfg.Logger, run: fmt.Sprintf("registry.%x", randomID()),
+		kinds: make(map[byte]handle),
+		ready: make(chan struct{}), stopped: make(chan struct{}),
+		wakeWriter: make(chan struct{}, 1), wakeReader: make(chan struct{}, 1), wakeMark: make(chan struct{}, 1),
+		minGarbage: minGarbage,
+		place:      cfg.Place,
 	}
-	for i := range r.locks {
-		r.locks[i] = make(chan struct{}, 1)
-	}
+	r.state = newState(r.kinds)
+	r.queues = Add(r, queues(cfg.MaxQueues, r.placeQueue))
+	r.secrets = Add(r, secrets)
 	return r, nil
 }
 
@@ -61,25 +81,24 @@ func (r *Registry) SetPlacer(place func(*Queue) uint32) {
 	r.place = place
 }
 
-// OnQueue has fn called for every change of a queue: old is nil when it was
-// created, new is nil when it was deleted. Calls come in the order of the
-// changes from Run's goroutine, after memory shows the change and before
-// WaitFor reports its revision; fn must not block, and must not wait for the
-// registry. A queue that was deleted and created again is reported as both,
-// also when this node saw only the outcome. Changes that came quickly one after
-// another may be reported as one. Register before Run to see every queue.
-func (r *Registry) OnQueue(fn func(old, new *Queue)) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.listeners = append(r.listeners, fn)
+// placeQueue chooses the partition of a new queue.
+func (r *Registry) placeQueue(q *Queue) {
+	r.mu.RLock()
+	place := r.place
+	r.mu.RUnlock()
+	q.Partition = 0
+	if place != nil {
+		q.Partition = place(q)
+	}
 }
 
 // Ready is closed when the first full state is in memory.
 func (r *Registry) Ready() <-chan struct{} { return r.ready }
 
-// Run keeps memory up to date until ctx is cancelled, then returns nil. It
-// returns an error when a definition cannot be read (*VersionError among
-// them), since to go on without one would lose a queue. It can be called once.
+// Run keeps memory and log in line until ctx is cancelled, then returns nil. It
+// returns an error when definitions were lost or cannot be read: *DamageError,
+// *BehindError, *VersionError. To go on without them would lose queues. It can be
+// called once.
 func (r *Registry) Run(ctx context.Context) error {
 	r.mu.Lock()
 	if r.running {
@@ -90,236 +109,109 @@ func (r *Registry) Run(ctx context.Context) error {
 	r.mu.Unlock()
 	defer close(r.stopped)
 
-	watching, cancel := context.WithCancel(ctx)
-	defer cancel()
-	var failed error
-	err := r.cfg.KV.Watch(watching, ">", func(e jet.KVEntry) {
-		if failed != nil {
-			return // memory stays at the last good state
-		}
-		if failed = r.apply(e); failed != nil {
-			cancel()
-		}
-	}, func() {
-		if failed == nil {
-			close(r.ready)
-		}
-	})
-	switch {
-	case failed != nil:
-		return failed
-	case ctx.Err() != nil:
-		return nil
+	if err := r.begin(ctx); err != nil || ctx.Err() != nil {
+		return err
 	}
-	return fmt.Errorf("registry: watch definitions: %w", err)
-}
-
-// apply brings one stored change into memory and tells the listeners.
-func (r *Registry) apply(e jet.KVEntry) error {
-	if !strings.HasPrefix(e.Key, queueKeys) {
-		r.advance(e.Revision)
-		return nil
+	close(r.ready)
+	working, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	var tasks sync.WaitGroup
+	for _, f := range []func(context.Context) error{r.write, r.read, r.keepMark, r.watchMark} {
+		tasks.Go(func() {
+			if err := f(working); err != nil {
+				cancel(err)
+			}
+		})
 	}
-	var old, now *Queue
-	if e.Deleted {
-		account, region, name, ok := splitQueueKey(e.Key)
-		if !ok {
-			r.advance(e.Revision)
-			return nil
-		}
-		r.mu.Lock()
-		old = r.index.remove(account, region, name)
-		r.mu.Unlock()
-	} else {
-		var err error
-		if now, err = decodeQueue(e.Key, e.Value, e.Revision); err != nil {
-			return err
-		}
-		r.mu.Lock()
-		old = r.index.put(now)
-		r.mu.Unlock()
+	tasks.Wait()
+	if ctx.Err() == nil {
+		return context.Cause(working)
 	}
-	r.mu.RLock()
-	listeners := r.listeners
-	r.mu.RUnlock()
-	tell := func(old, now *Queue) {
-		for _, fn := range listeners {
-			fn(old, now)
-		}
+	last, stop := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
+	defer stop()
+	if err := r.writeMark(last); err != nil {
+		r.log.Warn("how far the definitions reach cannot be noted", "error", err)
 	}
-	switch {
-	case old == nil && now == nil:
-	case old != nil && now != nil && old.ID != now.ID:
-		tell(old, nil)
-		tell(nil, now)
-	default:
-		tell(old, now)
-	}
-	r.advance(e.Revision)
 	return nil
 }
 
-// advance raises the revision that memory shows.
-func (r *Registry) advance(revision uint64) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if revision <= r.revision {
-		return
-	}
-	r.revision = revision
-	if r.advanced != nil {
-		close(r.advanced)
-		r.advanced = nil
-	}
-}
-
-// Revision that memory shows: every change up to it is in.
-func (r *Registry) Revision() uint64 {
-	r.mu.RLock()
-	defer r.mu.RUnlock()
-	return r.revision
-}
-
-// WaitFor waits until memory shows revision and all listeners were told, ctx
-// is done (its error) or Run has returned (ErrUnavailable).
-func (r *Registry) WaitFor(ctx context.Context, revision uint64) error {
-	for {
-		r.mu.Lock()
-		if r.revision >= revision {
-			r.mu.Unlock()
+// begin loads the definitions; while the log does not answer, again and again.
+func (r *Registry) begin(ctx context.Context) error {
+	for attempt := 0; ; attempt++ {
+		err := r.load(ctx)
+		if err == nil || ctx.Err() != nil {
 			return nil
 		}
-		if r.advanced == nil {
-			r.advanced = make(chan struct{})
+		if !errors.Is(err, ErrUnavailable) {
+			return err
 		}
-		advanced := r.advanced
-		r.mu.Unlock()
+		r.log.Warn("the definitions cannot be read yet", "error", err)
+		timer := time.NewTimer(min(10*time.Millisecond<<min(attempt, 10), 2*time.Second))
 		select {
-		case <-advanced:
+		case <-timer.C:
 		case <-ctx.Done():
-			return ctx.Err()
-		case <-r.stopped:
-			return fmt.Errorf("registry: stopped: %w", ErrUnavailable)
+			timer.Stop()
+			return nil
 		}
 	}
 }
 
-// Require makes sure that memory shows all changes up to revision, which the
-// caller knows to have been stored: a journal's fact names it, say. It is what a
-// partition calls with the highest revision that it replayed, before it takes
-// anything for deleted.
-//
-// Errors: *BehindError when the store itself does not reach so far: definitions
-// were lost, nothing may be concluded from their absence. ErrUnavailable: the
-// store does not answer; retryable.
-func (r *Registry) Require(ctx context.Context, revision uint64) error {
-	return r.WaitFor(ctx, revision)
+// waitReady waits for the first full state, so that limits and placement judge by
+// all definitions.
+func (r *Registry) waitReady(ctx context.Context) error {
+	select {
+	case <-r.ready:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-r.stopped:
+		return fmt.Errorf("%w: the registry stopped", ErrUnavailable)
+	}
 }
 
-// Gone reports whether the queue with this ID was deleted, confirmed by the
-// store: never because this node lags, the store is away or was damaged.
-// revision is one of its definition's that the caller knows (Queue.Revision, as
-// written beside its messages). IDs are never used again, so what is gone stays
-// gone. Not gone does not mean that a definition is there: one that was lost to
-// damage and could not be brought back is never gone; keep its messages.
-// Cheap when memory knows revision already: no read of the store.
-//
-// Errors: as Require's. On any error the answer is not known.
-func (r *Registry) Gone(ctx context.Context, id, revision uint64) (bool, error) {
-	if err := r.Require(ctx, revision); err != nil {
-		return false, err
-	}
-	_, there := r.QueueByID(id)
-	return !there, nil
-}
+// secretOwner is the account and the region of secrets.
+const secretOwner = "waystation"
 
-// Queue by its name, from memory.
-func (r *Registry) Queue(account, region, name string) (*Queue, bool) {
-	r.mu.RLock()
-	q := r.index.byName[fullName{account, region, name}]
-	r.mu.RUnlock()
-	return q, q != nil
-}
-
-// FindQueue is Queue, but what memory does not have is looked for in the store
-// before it is said not to exist: a queue that any node created before the call
-// is found. ErrNotFound: there is none. ErrUnavailable: the store does not
-// answer, so that nothing is known; retryable.
-func (r *Registry) FindQueue(ctx context.Context, account, region, name string) (*Queue, error) {
-	if q, ok := r.Queue(account, region, name); ok {
-		return q, nil
+// Secret returns n random bytes that are made once and are the same on all nodes
+// and after every restart. name has letters, digits, - and _.
+func (r *Registry) Secret(ctx context.Context, name string, n int) ([]byte, error) {
+	if !token(name, maxName, "") || n <= 0 || n > 1024 {
+		return nil, fmt.Errorf("registry: secret: %w", ErrInvalid)
 	}
-	if validate(account, region, name) != nil {
-		return nil, ErrNotFound
+	value := make([]byte, n)
+	if _, err := io.ReadFull(r.cfg.Random, value); err != nil {
+		return nil, fmt.Errorf("registry: secret %s: %w", name, err)
 	}
-	e, err := r.cfg.KV.Get(ctx, queueKey(account, region, name))
-	switch {
-	case errors.Is(err, jet.ErrNotFound):
-		return nil, ErrNotFound
-	case err != nil:
-		return nil, fmt.Errorf("registry: find queue %s: %w", name, err)
-	}
-	if err := r.WaitFor(ctx, e.Revision); err != nil {
+	s, _, err := r.secrets.Create(ctx, &secret{
+		Meta: Meta{Account: secretOwner, Region: secretOwner, Name: name}, Value: value,
+	}, func(*secret) bool { return true })
+	if err != nil {
 		return nil, err
 	}
-	if q, ok := r.Queue(account, region, name); ok {
-		return q, nil
+	if len(s.Value) != n {
+		return nil, fmt.Errorf("registry: secret %s has %d bytes, needed are %d", name, len(s.Value), n)
 	}
-	return nil, ErrNotFound
+	return slices.Clone(s.Value), nil
 }
 
-// QueueByARN from memory.
-func (r *Registry) QueueByARN(arn string) (*Queue, bool) {
-	account, region, name, ok := ParseARN(arn)
-	if !ok {
-		return nil, false
+// Open opens what the registry keeps in a cluster, under names that begin with
+// prefix, and makes a Registry of it. It sets cfg.Log and cfg.Marks.
+func Open(ctx context.Context, cluster jet.Cluster, prefix string, cfg Config) (*Registry, error) {
+	var err error
+	if cfg.Log, cfg.Marks, err = stores(ctx, cluster, prefix); err != nil {
+		return nil, err
 	}
-	return r.Queue(account, region, name)
+	return New(cfg)
 }
 
-// QueueByID from memory.
-func (r *Registry) QueueByID(id uint64) (*Queue, bool) {
-	r.mu.RLock()
-	q := r.index.byID[id]
-	r.mu.RUnlock()
-	return q, q != nil
-}
-
-// Queues returns up to limit queues of an account in a region whose names
-// begin with prefix and come after after ("" = from the start), in name order,
-// and whether there are more.
-func (r *Registry) Queues(account, region, prefix, after string, limit int) (list []*Queue, more bool) {
-	r.mu.RLock()
-	defer r.mu.RUnlock()
-	return r.index.list(account, region, prefix, after, limit)
-}
-
-// DeadLetterSources returns the queues whose redrive policy names arn, ordered
-// by account, region and name.
-func (r *Registry) DeadLetterSources(arn string) []*Queue {
-	r.mu.RLock()
-	defer r.mu.RUnlock()
-	return r.index.sources(arn)
-}
-
-// QueuesOf returns the queues of a partition, ordered by account, region and name.
-func (r *Registry) QueuesOf(partition uint32) []*Queue {
-	r.mu.RLock()
-	defer r.mu.RUnlock()
-	return r.index.of(partition)
-}
-
-// CountOf is how many queues are placed on a partition, at no cost that grows
-// with them.
-func (r *Registry) CountOf(partition uint32) int {
-	r.mu.RLock()
-	defer r.mu.RUnlock()
-	return r.index.counts[partition]
-}
-
-// Count is how many queues there are.
-func (r *Registry) Count() int {
-	r.mu.RLock()
-	defer r.mu.RUnlock()
-	return len(r.index.byName)
+// stores opens the log of the definitions and the bucket with its mark.
+func stores(ctx context.Context, cluster jet.Cluster, prefix string) (jet.Log, jet.Bucket, error) {
+	log, err := cluster.Log(ctx, jet.StreamSpec{
+		Name: prefix + "_registry", Subject: prefix + ".registry", Description: "Waystation definitions",
+	})
+	if err != nil {
+		return nil, nil, err
+	}
+	marks, err := cluster.Bucket(ctx, jet.KVSpec{Bucket: prefix + "_marks", Description: "Waystation: how far logs reach"})
+	return log, marks, err
 }

@@ -239,7 +239,7 @@ var byName = func() map[string]*attribute {
 // defaults is a new queue's definition before its attributes are set.
 func defaults(account, region, name string, fifo bool) *registry.Queue {
 	q := &registry.Queue{
-		Account: account, Region: region, Name: name, FIFO: fifo,
+		Meta: registry.Meta{Account: account, Region: region, Name: name}, FIFO: fifo,
 		MaxMessageSize: maxMessageBytes, RetentionSeconds: 4 * 24 * 60 * 60, VisibilitySeconds: 30,
 		ManagedSSE: true,
 	}

@@ -132,7 +132,7 @@ func parseRedriveAllow(v string) (*registry.RedriveAllow, error) {
 			return nil, refuse("The maximum number of source queue ARNs you can specify is 10.")
 		}
 		for _, arn := range *p.Sources {
-			if _, _, _, ok := registry.ParseARN(arn); !ok {
+			if _, _, _, ok := registry.ParseQueueARN(arn); !ok {
 				return nil, refuse("The value " + echo(arn) + " is not the ARN of a queue.")
 			}
 		}

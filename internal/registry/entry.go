@@ -1,0 +1,201 @@
+package registry
+
+import (
+	"crypto/sha256"
+	"encoding/binary"
+	"errors"
+	"fmt"
+)
+
+// An entry of the log holds changes that were made at once:
+//
+//	version    1 byte
+//	flags      1 byte
+//	revision   uvarint: one more than that of the entry before
+//	floor      uvarint: a revision; the log is whole from that entry on
+//	total      uvarint: items ever written, those of this entry included
+//	floorTotal uvarint: items ever written before the floor
+//	before     8 bytes: checksum of the entry before
+//	items      uvarint: how many, then each: 1 byte what it is, uvarint length, bytes
+//	checksum   8 bytes: the first of the SHA-256 of all that stands before
+//
+// The entries form a chain: a missing, exchanged or altered one shows.
+type entry struct {
+	flags      byte
+	revision   uint64
+	floor      uint64
+	total      uint64
+	floorTotal uint64
+	before     checksum
+	items      []item
+
+	sum checksum // its own
+}
+
+type checksum [8]byte
+
+// item is one change.
+type item struct {
+	op   byte
+	data []byte
+}
+
+const entryVersion = 1
+
+// What an item is.
+const (
+	opPut    = 1 // a definition: sealed
+	opDelete = 2 // a deletion: see deletion
+	opKeep   = 3 // a definition written again as it is, so that older entries can go
+)
+
+// Flags of an entry.
+const (
+	flagBase  = 1 << iota // the log begins here: the entry before counts for nothing
+	flagOpen              // the log is not whole before an entry without this flag follows
+	flagKeeps             // there are opKeep items
+	flagsKnown
+)
+
+func sumOf(b []byte) (s checksum) {
+	h := sha256.Sum256(b)
+	copy(s[:], h[:])
+	return s
+}
+
+// encode renders e and sets its sum.
+func (e *entry) encode() []byte {
+	size := 64
+	for i := range e.items {
+		size += len(e.items[i].data) + 6
+	}
+	b := make([]byte, 0, size)
+	b = append(b, entryVersion, e.flags)
+	b = binary.AppendUvarint(b, e.revision)
+	b = binary.AppendUvarint(b, e.floor)
+	b = binary.AppendUvarint(b, e.total)
+	b = binary.AppendUvarint(b, e.floorTotal)
+	b = append(b, e.before[:]...)
+	b = binary.AppendUvarint(b, uint64(len(e.items)))
+	for i := range e.items {
+		b = append(b, e.items[i].op)
+		b = binary.AppendUvarint(b, uint64(len(e.items[i].data)))
+		b = append(b, e.items[i].data...)
+	}
+	e.sum = sumOf(b)
+	return append(b, e.sum[:]...)
+}
+
+var (
+	errEntryCut      = errors.New("it is cut short")
+	errEntryChecksum = errors.New("it does not match its checksum")
+	errEntryNewer    = errors.New("it was written by a newer release")
+)
+
+// decodeEntry is the inverse of encode. Items are parts of b.
+func decodeEntry(b []byte) (*entry, error) {
+	end := len(b) - len(checksum{})
+	if end < 2 {
+		return nil, errEntryCut
+	}
+	if b[0] > entryVersion {
+		return nil, errEntryNewer
+	}
+	e := &entry{sum: sumOf(b[:end])}
+	if e.sum != checksum(b[end:]) {
+		return nil, errEntryChecksum
+	}
+	if err := e.parse(b[:end]); err != nil {
+		return nil, err
+	}
+	if e.flags >= flagsKnown {
+		return nil, errEntryNewer
+	}
+	return e, nil
+}
+
+// parse reads what stands before the checksum. On an error e has what came before
+// it.
+func (e *entry) parse(b []byte) error {
+	if len(b) < 2 || b[0] != entryVersion {
+		return errEntryCut
+	}
+	e.flags = b[1]
+	r := reader{b: b[2:]}
+	e.revision, e.floor, e.total, e.floorTotal = r.uvarint(), r.uvarint(), r.uvarint(), r.uvarint()
+	copy(e.before[:], r.take(uint64(len(e.before))))
+	n := r.uvarint()
+	if r.failed || n > uint64(len(r.b))/2 {
+		return errEntryCut
+	}
+	e.items = make([]item, 0, n)
+	for range n {
+		op := r.take(1)
+		data := r.take(r.uvarint())
+		if r.failed {
+			return errEntryCut
+		}
+		e.items = append(e.items, item{op[0], data})
+	}
+	if len(r.b) > 0 {
+		return errEntryCut
+	}
+	return nil
+}
+
+// deletion names the definition that goes.
+type deletion struct {
+	tag  byte
+	id   uint64
+	name fullName
+}
+
+func (d *deletion) encode() []byte {
+	b := binary.AppendUvarint([]byte{d.tag}, d.id)
+	for _, s := range []string{d.name.account, d.name.region, d.name.name} {
+		b = binary.AppendUvarint(b, uint64(len(s)))
+		b = append(b, s...)
+	}
+	return b
+}
+
+func decodeDeletion(b []byte) (d deletion, err error) {
+	r := reader{b: b}
+	if tag := r.take(1); len(tag) > 0 {
+		d.tag = tag[0]
+	}
+	d.id = r.uvarint()
+	for _, s := range []*string{&d.name.account, &d.name.region, &d.name.name} {
+		*s = string(r.take(r.uvarint()))
+	}
+	if r.failed || len(r.b) > 0 {
+		return d, fmt.Errorf("registry: a deletion: %w", errEntryCut)
+	}
+	return d, nil
+}
+
+// reader reads from b until something is missing.
+type reader struct {
+	b      []byte
+	failed bool
+}
+
+func (r *reader) uvarint() uint64 {
+	v, n := binary.Uvarint(r.b)
+	if n <= 0 {
+		r.failed, r.b = true, nil
+		return 0
+	}
+	r.b = r.b[n:]
+	return v
+}
+
+func (r *reader) take(n uint64) []byte {
+	if n > uint64(len(r.b)) {
+		r.failed, r.b = true, nil
+		return nil
+	}
+	b := r.b[:n:n]
+	r.b = r.b[n:]
+	return b
+}
