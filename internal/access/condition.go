@@ -207,14 +207,15 @@ func stringLike(v string) (func(string) bool, error) {
 }
 
 // arnLike compares the six parts of an ARN each for itself, so that a wildcard
-// does not reach into the next part.
+// does not reach into the next part. A text that is no ARN is taken, as by the real
+// service (people set policies with unset variables in them), and like nothing.
 func arnLike(v string) (func(string) bool, error) {
 	if v == "*" {
 		return func(string) bool { return true }, nil
 	}
 	want := strings.SplitN(v, ":", 6)
 	if len(want) != 6 || want[0] != "arn" {
-		return nil, fmt.Errorf("%q is no ARN", v)
+		return func(string) bool { return false }, nil
 	}
 	return func(s string) bool {
 		for i, w := range want {

@@ -174,6 +174,28 @@ func TestConditions(t *testing.T) {
 	}
 }
 
+// A text that is no ARN is like no ARN, so a statement with one neither allows nor
+// denies anything, or always.
+func TestTextThatIsNoARN(t *testing.T) {
+	t.Parallel()
+	for operator, want := range map[string]Decision{
+		"ArnEquals": None, "ArnLike": None, "ArnNotEquals": Allow, "ArnNotLike": Allow,
+	} {
+		p, err := ParsePolicy([]byte(`{"Statement":{"Effect":"Allow","Principal":"*","Action":"sqs:*","Resource":"*",
+			"Condition":{"`+operator+`":{"aws:SourceArn":"$topic"}}}}`), Resource)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got := p.Evaluate(Request{
+			Principal: &Principal{Account: "123456789012"}, Action: "sqs:SendMessage", Resource: "arn:aws:sqs:us-east-1:123456789012:q",
+			Context: Context{"aws:sourcearn": {"arn:aws:sns:us-east-1:123456789012:t"}},
+		})
+		if got != want {
+			t.Errorf("%s: %v, want %v", operator, got, want)
+		}
+	}
+}
+
 func TestParsePolicyRefuses(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct {

@@ -205,9 +205,23 @@ func TestQueueURLsOfOtherHosts(t *testing.T) {
 			t.Errorf("received %q, want %q", *m.Body, host)
 		}
 	}
-	for _, bad := range []string{"nonsense", "http://", "http://h/x/y/z/w", "http://h/" + account + "/", "http://h/../" + path} {
+	for _, bad := range []string{"nonsense", "http://", "http://h/x/y/z/w", "http://h/" + account + "/", "http://h/../" + path, "not a name"} {
 		_, err := c.SendMessage(bound(t), &sqs.SendMessageInput{QueueUrl: &bad, MessageBody: aws.String("x")})
-		wantCode(t, err, codeNoQueue, "InvalidAddress", codeBadValue)
+		wantError[*types.QueueDoesNotExist](t, err, codeNoQueue, "AWS.SimpleQueueService.NonExistentQueue")
+	}
+}
+
+// A bare name is the caller's queue of that name.
+func TestQueueURLIsABareName(t *testing.T) {
+	t.Parallel()
+	c := client(t)
+	url := queue(t, c, nil)
+	bare := url[strings.LastIndex(url, "/")+1:]
+	send(t, c, bare, "m")
+	remove(t, c, bare, one(t, c, url))
+	wantCounts(t, c, bare, "0", "0", "0")
+	if _, err := c.DeleteQueue(bound(t), &sqs.DeleteQueueInput{QueueUrl: &bare}); err != nil {
+		t.Fatal(err)
 	}
 }
 

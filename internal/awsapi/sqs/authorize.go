@@ -10,14 +10,15 @@ import (
 )
 
 // queue finds the queue behind url and asks whether the caller may do action
-// ("sqs:SendMessage") on it.
+// ("sqs:SendMessage") on it. A bare name is the caller's queue of that name; what
+// names no queue in any way is answered as a queue that is not there.
 func (s *service) queue(ctx context.Context, c *protocol.Call, url, action string) (*registry.Queue, error) {
-	if url == "" {
-		return nil, noQueue(c)
-	}
 	account, name, ok := splitURL(url)
 	if !ok {
-		return nil, badAddress(url)
+		return nil, noQueue(c)
+	}
+	if account == "" {
+		account = c.Account
 	}
 	q, err := s.defs.FindQueue(ctx, account, c.Region, name)
 	if err != nil {

@@ -55,11 +55,6 @@ func noQueue(c *protocol.Call) *protocol.Error {
 	return e
 }
 
-func badAddress(url string) *protocol.Error {
-	return &protocol.Error{Code: "InvalidAddress", Status: 404,
-		Message: "The address " + echo(url) + " is not valid for this endpoint."}
-}
-
 func noResource(member string) *protocol.Error {
 	return notFound("The resource that you specified for the " + member + " parameter doesn't exist.")
 }
@@ -97,6 +92,17 @@ func wrongType(value, parameter string) *protocol.Error {
 
 func overLimit(msg string) *protocol.Error {
 	return &protocol.Error{Code: "OverLimit", Status: 403, Message: msg}
+}
+
+// tooLong refuses a message; of an entry of a batch the real service says so in
+// other words.
+func tooLong(limit int, entry bool) *protocol.Error {
+	what := "are invalid"
+	if entry {
+		what = "cannot be validated"
+	}
+	return protocol.InvalidParameterValue(
+		"One or more parameters " + what + ". Reason: Message must be shorter than " + strconv.Itoa(limit) + " bytes.")
 }
 
 func emptyBatch(entry string) *protocol.Error {

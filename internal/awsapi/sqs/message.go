@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/waystation/waystation/internal/awsapi/protocol"
 	"github.com/waystation/waystation/internal/partition"
@@ -26,6 +28,7 @@ const traceHeader = "AWSTraceHeader"
 const (
 	maxAttributeName = 256 // bytes
 	maxAttributeType = 256 // bytes
+	maxTraceHeader   = 512 // bytes, of the request's header
 )
 
 // draft is a message that was checked and waits to be sent, with its checksums.
@@ -50,13 +53,13 @@ func (s *service) compose(c *protocol.Call, q *registry.Queue, e *sendBatchEntry
 	d.Delay = -1
 	d.Body = e.MessageBody
 	d.SenderID = c.Principal.UserID
+	d.TraceHeader = traceOf(c)
 	if err := d.setAttributes(e); err != nil {
 		return err
 	}
 	d.size = messageSize(e)
 	if d.size > q.MaxMessageSize {
-		return protocol.InvalidParameterValue(
-			"One or more parameters are invalid. Reason: Message must be shorter than " + strconv.Itoa(q.MaxMessageSize) + " bytes.")
+		return tooLong(q.MaxMessageSize, at > 0)
 	}
 	if i := badCharacter(d.Body); i >= 0 {
 		return &protocol.Error{Code: "InvalidMessageContents",
@@ -72,6 +75,18 @@ func (s *service) compose(c *protocol.Call, q *registry.Queue, e *sendBatchEntry
 	d.BodyMD5 = md5.Sum(bytesOf(d.Body))
 	d.attributesMD5 = attributesDigest(d.Attributes)
 	return nil
+}
+
+// traceOf is the trace that the request belongs to, "" if it says none: the header
+// that AWS's load balancers and functions set, which becomes the AWSTraceHeader of
+// its messages unless that is given. What could not be given is not taken either.
+// https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-enabling-x-ray.html
+func traceOf(c *protocol.Call) string {
+	h := c.Header["X-Amzn-Trace-Id"]
+	if len(h) == 0 || len(h[0]) > maxTraceHeader || badCharacter(h[0]) >= 0 {
+		return ""
+	}
+	return h[0]
 }
 
 // messageSize counts what MaximumMessageSize limits: the body, and of each
@@ -195,9 +210,11 @@ func badAttributeName(kind, name string) string {
 	case strings.Contains(name, ".."):
 		return kind + " name must not have successive '.' characters."
 	}
-	for i := range len(name) {
-		switch c := name[i]; {
-		case c >= 'a' && c <= 'z', c >= 'A' && c <= 'Z', c >= '0' && c <= '9', c == '_', c == '-', c == '.':
+	for _, r := range name {
+		switch {
+		case r >= 'a' && r <= 'z', r >= 'A' && r <= 'Z', r >= '0' && r <= '9', r == '_', r == '-', r == '.':
+		case r > unicode.MaxASCII && r != utf8.RuneError && (unicode.IsLetter(r) || unicode.IsDigit(r)):
+			// Not documented, but taken by the real service.
 		default:
 			return "The message attribute name '" + name + "' is invalid. Attribute name can contain A-Z, a-z, 0-9, " +
 				"underscore (_), hyphen (-), and period (.) characters."

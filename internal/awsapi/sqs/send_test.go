@@ -98,8 +98,11 @@ func TestSendMessageRefusals(t *testing.T) {
 			"Message (user) attribute name must not end with character '.'."},
 		{"attribute name x..y", "orders", sendMessageInput{MessageBody: "x", MessageAttributes: named("x..y", text("v"))}, value,
 			"Message (user) attribute name must not have successive '.' characters."},
-		{"attribute name characters", "orders", sendMessageInput{MessageBody: "x", MessageAttributes: named("öther", text("v"))}, value,
-			"The message attribute name 'öther' is invalid. Attribute name can contain A-Z, a-z, 0-9, underscore (_), hyphen (-), and period (.) characters."},
+		{"attribute name letters", "orders", sendMessageInput{MessageBody: "x", MessageAttributes: named("größe.数量", text("v"))}, "", ""},
+		{"attribute name characters", "orders", sendMessageInput{MessageBody: "x", MessageAttributes: named("öth€r", text("v"))}, value,
+			"The message attribute name 'öth€r' is invalid. Attribute name can contain A-Z, a-z, 0-9, underscore (_), hyphen (-), and period (.) characters."},
+		{"attribute name no UTF-8", "orders", sendMessageInput{MessageBody: "x", MessageAttributes: named("a\xff", text("v"))}, value,
+			"The message attribute name 'a\xff' is invalid. Attribute name can contain A-Z, a-z, 0-9, underscore (_), hyphen (-), and period (.) characters."},
 		{"attribute name characters", "orders", sendMessageInput{MessageBody: "x", MessageAttributes: named("KIND/of", text("v"))}, value,
 			"The message attribute name 'KIND/of' is invalid. Attribute name can contain A-Z, a-z, 0-9, underscore (_), hyphen (-), and period (.) characters."},
 		{"attribute empty", "orders", sendMessageInput{MessageBody: "x", MessageAttributes: named("Hello", attributeValue{})}, value,
@@ -256,9 +259,12 @@ func TestQueueLookup(t *testing.T) {
 	c = as(account)
 	c.Region = "eu-west-1"
 	wantError(t, send(c, "http://h/"+account+"/orders"), gone, "The specified queue does not exist.")
-	err := send(as(account), "orders")
-	wantError(t, err, "InvalidAddress", "The address orders is not valid for this endpoint.")
-	if status(err) != 404 {
+	wantError(t, send(as(account), "orders"), "", "")
+	wantError(t, send(as(other), "orders"), gone, "The specified queue does not exist.")
+	wantError(t, send(anonymous(), "orders"), gone, "The specified queue does not exist.")
+	err := send(as(account), "http://h/no/queue/at/all")
+	wantError(t, err, gone, "The specified queue does not exist.")
+	if status(err) != 400 {
 		t.Errorf("status %d", status(err))
 	}
 	wantError(t, send(as(account), "https://elsewhere.example/"+account+"/orders"), "", "")
@@ -332,7 +338,7 @@ func TestSendBatchEntries(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := []batchError{
-		{"2", true, "InvalidParameterValue", "One or more parameters are invalid. Reason: Message must be shorter than 1024 bytes."},
+		{"2", true, "InvalidParameterValue", "One or more parameters cannot be validated. Reason: Message must be shorter than 1024 bytes."},
 		{"3", true, "MissingParameter", "The request must contain the parameter SendMessageBatchRequestEntry.3.MessageBody."},
 		{"4", false, "ServiceUnavailable", "The server's storage is full: messages are taken again once space is free."},
 		{"5", true, "InvalidMessageContents", "Invalid binary character '#x0' was found in the message body, " + charset},
@@ -397,6 +403,49 @@ func TestIsNumber(t *testing.T) {
 	} {
 		if got := isNumber(s); got != want {
 			t.Errorf("%q: %v", s, got)
+		}
+	}
+}
+
+func TestTraceOfTheRequest(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct {
+		header, attribute, want string
+	}{
+		{"Root=1-5759e988-bd862e3fe1be46a994272793", "", "Root=1-5759e988-bd862e3fe1be46a994272793"},
+		{"Root=1", "Root=2", "Root=2"},
+		{"", "Root=2", "Root=2"},
+		{"Root=\x01", "", ""},
+		{strings.Repeat("r", maxTraceHeader), "", strings.Repeat("r", maxTraceHeader)},
+		{strings.Repeat("r", maxTraceHeader+1), "", ""},
+	} {
+		e := newEnv(t)
+		url := e.make(t, "orders")
+		c := as(account)
+		c.Header.Set("X-Amzn-Trace-Id", test.header)
+		var system map[string]attributeValue
+		if test.attribute != "" {
+			system = map[string]attributeValue{traceHeader: {DataType: "String", StringValue: &test.attribute}}
+		}
+		one, err := e.sendMessage(context.Background(), c, &sendMessageInput{QueueUrl: url, MessageBody: "x", MessageSystemAttributes: system})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if (one.MD5OfMessageSystemAttributes != "") != (system != nil) {
+			t.Errorf("%.40q: digest of system attributes %q", test.header, one.MD5OfMessageSystemAttributes)
+		}
+		if _, err := e.sendBatch(context.Background(), c, &sendBatchInput{QueueUrl: url, Entries: []sendBatchEntry{
+			{Id: "a", MessageBody: "x", MessageSystemAttributes: system}, {Id: "b", MessageBody: "y", MessageSystemAttributes: system},
+		}}); err != nil {
+			t.Fatal(err)
+		}
+		if len(e.msgs.sent) != 3 {
+			t.Fatalf("%d messages sent", len(e.msgs.sent))
+		}
+		for _, m := range e.msgs.sent {
+			if m.TraceHeader != test.want {
+				t.Errorf("header %.40q, attribute %q: trace %.40q, want %.40q", test.header, test.attribute, m.TraceHeader, test.want)
+			}
 		}
 	}
 }

@@ -20,8 +20,12 @@ func queueURL(c *protocol.Call, q *registry.Queue) string {
 
 // splitURL finds account and queue name in a queue URL. The host does not
 // matter: the same queue may be reached under many. A path alone, /ACCOUNT/NAME,
-// will do; a bare name will not, as with AWS.
+// will do, and a bare name, as with AWS: account is empty then, and means the
+// caller's.
 func splitURL(url string) (account, name string, ok bool) {
+	if plausibleName(url) {
+		return "", url, true
+	}
 	rest := url
 	if i := strings.Index(rest, "://"); i > 0 {
 		rest = rest[i+3:]

@@ -259,3 +259,42 @@ describe('STS', () => {
     assert.equal((await sts.send(new GetCallerIdentityCommand({}))).Account, account);
   });
 });
+
+describe('as the real service was recorded', () => {
+  it('takes a bare name for a queue URL', async () => {
+    const url = await create();
+    const bare = url.split('/').pop();
+    await send(bare, 'm');
+    assert.deepEqual(bodies(await receive(url)), ['m']);
+    await refused(
+      new s.SendMessageCommand({ QueueUrl: `${endpoint}/no/queue/at/all`, MessageBody: 'm' }),
+      s.QueueDoesNotExist,
+      'AWS.SimpleQueueService.NonExistentQueue',
+    );
+  });
+
+  it('keeps the trace of the request with its messages', async () => {
+    const url = await create();
+    const traced = new s.SQSClient(settings());
+    traced.middlewareStack.add(
+      (next) => (args) => {
+        args.request.headers['x-amzn-trace-id'] = 'Root=1-2-3';
+        return next(args);
+      },
+      { step: 'build' },
+    );
+    await traced.send(new s.SendMessageCommand({ QueueUrl: url, MessageBody: 'm' }));
+    const [message] = await receive(url);
+    assert.equal(message.Attributes.AWSTraceHeader, 'Root=1-2-3');
+  });
+
+  it('blocks what is behind a message in flight, not what is before it', async () => {
+    const url = await createFifo();
+    for (const m of ['foo', 'bar', 'baz']) await send(url, m, { MessageGroupId: 'g' });
+    const got = await receive(url, { VisibilityTimeout: 1 });
+    assert.deepEqual(bodies(got), ['foo', 'bar', 'baz']);
+    const { ReceiptHandle } = got[2];
+    await sqs.send(new s.ChangeMessageVisibilityCommand({ QueueUrl: url, ReceiptHandle, VisibilityTimeout: 600 }));
+    assert.deepEqual(bodies(await receive(url, { WaitTimeSeconds: 10 })), ['foo', 'bar']);
+  });
+});

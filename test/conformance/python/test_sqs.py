@@ -174,6 +174,94 @@ def test_attributes(sqs, queue):
     assert "Attributes" not in message
 
 
+def test_bare_queue_name(sqs, queue):
+    bare = queue.rsplit("/", 1)[1]
+    sqs.send_message(QueueUrl=bare, MessageBody="m")
+    assert receive(sqs, queue)[0]["Body"] == "m"
+    missing = "AWS.SimpleQueueService.NonExistentQueue"
+    refused(missing, sqs.send_message, QueueUrl="no-such-queue", MessageBody="m")
+    refused(missing, sqs.send_message, QueueUrl=queue.rsplit("/", 2)[0] + "/no/queue/at/all", MessageBody="m")
+
+
+def test_trace_of_the_request(sqs, queue):
+    def trace(request, **_):
+        request.headers["X-Amzn-Trace-Id"] = "Root=1-2-3"
+
+    given = {"AWSTraceHeader": {"DataType": "String", "StringValue": "Root=of-its-own"}}
+    for operation in "SendMessage", "SendMessageBatch":
+        sqs.meta.events.register(f"before-sign.sqs.{operation}", trace)
+    try:
+        sent = sqs.send_message(QueueUrl=queue, MessageBody="a")
+        sqs.send_message_batch(
+            QueueUrl=queue,
+            Entries=[{"Id": "b", "MessageBody": "b"}, {"Id": "c", "MessageBody": "c", "MessageSystemAttributes": given}],
+        )
+    finally:
+        for operation in "SendMessage", "SendMessageBatch":
+            sqs.meta.events.unregister(f"before-sign.sqs.{operation}", trace)
+    assert "MD5OfMessageSystemAttributes" not in sent
+    assert {m["Body"]: m["Attributes"]["AWSTraceHeader"] for m in receive(sqs, queue)} == {
+        "a": "Root=1-2-3",
+        "b": "Root=1-2-3",
+        "c": "Root=of-its-own",
+    }
+
+
+def test_names_beyond_ascii(sqs, queue):
+    given = {"größe.数量": {"DataType": "Number", "StringValue": "1"}}
+    sent = sqs.send_message(QueueUrl=queue, MessageBody="m", MessageAttributes=given)
+    (message,) = receive(sqs, queue)
+    assert message["MessageAttributes"] == given
+    assert message["MD5OfMessageAttributes"] == sent["MD5OfMessageAttributes"]
+
+
+def test_policy_with_strings_that_are_no_arns(sqs, queue):
+    policy = json.dumps(
+        {
+            "Version": "2012-10-17",
+            "Statement": [
+                {
+                    "Effect": "Allow",
+                    "Principal": "*",
+                    "Action": "sqs:SendMessage",
+                    "Resource": "$queue",
+                    "Condition": {"ArnEquals": {"aws:SourceArn": "$topic"}},
+                }
+            ],
+        }
+    )
+    sqs.set_queue_attributes(QueueUrl=queue, Attributes={"Policy": policy})
+    assert sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=["Policy"])["Attributes"]["Policy"] == policy
+
+
+def test_late_heartbeat(sqs, queue):
+    sqs.send_message(QueueUrl=queue, MessageBody="m")
+    (first,) = receive(sqs, queue, VisibilityTimeout=0)
+    sqs.change_message_visibility(QueueUrl=queue, ReceiptHandle=first["ReceiptHandle"], VisibilityTimeout=600)
+    assert counts(sqs, queue) == [1, 0, 0]
+    (second,) = receive(sqs, queue)
+    sqs.change_message_visibility(QueueUrl=queue, ReceiptHandle=first["ReceiptHandle"], VisibilityTimeout=0)
+    assert counts(sqs, queue) == [0, 1, 0]
+    handle = second["ReceiptHandle"]
+    sqs.delete_message(QueueUrl=queue, ReceiptHandle=handle)
+    (failed,) = sqs.change_message_visibility_batch(
+        QueueUrl=queue, Entries=[{"Id": "a", "ReceiptHandle": handle, "VisibilityTimeout": 5}]
+    )["Failed"]
+    assert failed["Code"] == "ReceiptHandleIsInvalid"
+    assert failed["Message"] == "Message does not exist or is not available for visibility timeout change"
+
+
+def test_entry_over_the_queues_size(sqs, queue):
+    sqs.set_queue_attributes(QueueUrl=queue, Attributes={"MaximumMessageSize": "1024"})
+    out = sqs.send_message_batch(
+        QueueUrl=queue, Entries=[{"Id": "a", "MessageBody": "x"}, {"Id": "b", "MessageBody": "x" * 1025}]
+    )
+    assert [e["Id"] for e in out["Successful"]] == ["a"]
+    assert out["Failed"][0]["Message"] == (
+        "One or more parameters cannot be validated. Reason: Message must be shorter than 1024 bytes."
+    )
+
+
 def test_batches(sqs, queue):
     entries = [{"Id": str(i), "MessageBody": f"m{i}", "DelaySeconds": 0} for i in range(10)]
     entries[3]["DelaySeconds"] = 901
