@@ -490,8 +490,8 @@ func TestBusy(t *testing.T) {
 		t.Fatal(err)
 	}
 	for want, r := range map[string]*http.Request{
-		`"__type":"com.amazonaws.sqs#ServiceUnavailable"`: jsonRequest("AmazonSQS.SendMessage", "{}"),
-		`<Code>ServiceUnavailable</Code>`:                 formRequest("/", "Action=SendMessage"),
+		`#ServiceUnavailable","message":"The server has`: jsonRequest("AmazonSQS.SendMessage", "{}"),
+		`<Code>ServiceUnavailable</Code>`:                formRequest("/", "Action=SendMessage"),
 	} {
 		w := httptest.NewRecorder()
 		h.Busy(w, r)
