@@ -75,7 +75,8 @@ Retain and Release count for each append what lives in it. The prefix without an
 the background, never the last append, and not before everything appended up to a moment after the Release
 is durable: append the fact by which an item dies, then release it. The log is never cut right before an
 entry that does not count (see Fencing): what tells so would be gone. When garbage outweighs what lives,
-Rewrite says so, and the owner appends again what lives in the Oldest appends.
+Rewrite says so, and the owner appends again what lives in the Oldest appends. While space is
+scarce (SpaceShort) that is asked for earlier, in step with the trimming.
 
 # Locks
 

@@ -15,10 +15,12 @@ type ring struct {
 	front uint64 // no append before it has a live item (base..front is dead); it may still rise
 	end   uint64 // one after the last sequence with a slot
 
+	dead    int64 // bytes of appends before the front that are not trimmed
 	bytes   int64 // of appends from front on
 	live    int64 // bytes that live items need, at most an append's own size each
 	items   int64
 	floor   int64 // bytes below which no rewriting is asked for, set once
+	scarce  int64 // bytes of garbage from which on rewriting is asked for because space is scarce; 0: it is not
 	asked   bool  // rewriting was asked for, and the front has not moved since
 	askedAt uint64
 
@@ -66,6 +68,8 @@ func (r *ring) add(seq uint64, total int) {
 	r.live += s.need()
 	if seq >= r.front {
 		r.bytes += int64(total)
+	} else {
+		r.dead += int64(total)
 	}
 }
 
@@ -83,7 +87,9 @@ func (r *ring) retain(seq uint64, bytes int) {
 	r.items++
 	for r.front > seq { // rare: an owner that retains at once never gets here
 		r.front--
-		r.bytes += int64(r.at(r.front).total)
+		n := int64(r.at(r.front).total)
+		r.bytes += n
+		r.dead -= n
 	}
 }
 
@@ -110,10 +116,22 @@ func (r *ring) release(seq uint64, bytes int) (rewrite, first bool) {
 	return r.rewriteDue(), s.items == 0 && seq == r.front
 }
 
-// rewriteDue says whether garbage outweighs what lives, once for each time that the front has moved.
-// mu is held.
+// scarceDead is how much may wait to be trimmed while space is scarce until rewriting waits for it.
+const scarceDead = 4 << 20
+
+// worthwhile reports whether garbage outweighs what lives; or, while space is scarce, whether there is as much
+// garbage as was said, and what rewriting has freed before is trimmed: it needs room itself. mu is held.
+func (r *ring) worthwhile() bool {
+	garbage := r.bytes - r.live
+	if r.scarce > 0 {
+		return garbage >= r.scarce && r.dead < scarceDead
+	}
+	return r.bytes > r.floor && garbage > r.live
+}
+
+// rewriteDue says whether rewriting is worthwhile, once for each time that the front has moved. mu is held.
 func (r *ring) rewriteDue() bool {
-	if r.bytes <= r.floor || r.bytes-r.live <= r.live {
+	if !r.worthwhile() {
 		r.asked = false
 		return false
 	}
@@ -139,6 +157,7 @@ func (r *ring) move(limit uint64) {
 			return
 		}
 		r.bytes -= int64(s.total)
+		r.dead += int64(s.total)
 		r.front++
 	}
 }
@@ -165,10 +184,26 @@ func (r *ring) pass(seq uint64) {
 	r.stale = append(r.stale, seq)
 }
 
-// dead goes from the first append that is not trimmed towards before until it has passed so many bytes. It
+// short says that space is scarce, or that it no longer is, and returns whether that is news.
+func (r *ring) short(garbage int64) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	news := r.scarce != garbage
+	r.scarce = garbage
+	return news
+}
+
+// isShort reports whether space is scarce.
+func (r *ring) isShort() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.scarce > 0
+}
+
+// step goes from the first append that is not trimmed towards before until it has passed so many bytes. It
 // returns where the log may begin then, and what it passed. A log never begins with an entry that does not
 // count: only what stands before it says so.
-func (r *ring) dead(before uint64, enough int64) (to uint64, bytes int64) {
+func (r *ring) step(before uint64, enough int64) (to uint64, bytes int64) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	before = min(before, r.end)
@@ -196,8 +231,10 @@ func (r *ring) drop(before uint64) {
 	if before <= r.base {
 		return
 	}
-	r.head += int(before - r.base)
-	r.base = before
+	for ; r.base < before; r.base++ {
+		r.dead -= int64(r.at(r.base).total)
+		r.head++
+	}
 	for len(r.stale) > 0 && r.stale[0] < before {
 		r.stale = r.stale[1:]
 	}

@@ -33,6 +33,22 @@ func (j *Journal) review() (trim bool) {
 	return trim
 }
 
+// How often and from what on a dead prefix is removed while space is scarce.
+const (
+	scarceTrimEvery = 20 * time.Millisecond
+	scarceTrimBytes = 1 << 20
+)
+
+// SpaceShort says that the log's space is nearly used up (more than 0), or no longer is (0). While it is, a
+// dead prefix is removed at once, and rewriting is asked for as soon as there are so many bytes of garbage,
+// however much lives; yet never while more than 4 MiB wait to be removed, so that rewriting does not use up
+// what is left. It may be called again and again.
+func (j *Journal) SpaceShort(garbage int64) {
+	if j.ring.short(max(garbage, 0)) {
+		j.review()
+	}
+}
+
 // trimLoop removes the dead prefix of the log, not more often than every TrimEvery. It sleeps while there
 // is none.
 func (j *Journal) trimLoop(ctx context.Context) {
@@ -51,9 +67,12 @@ func (j *Journal) trimLoop(ctx context.Context) {
 			if rest(ctx, pause) != nil {
 				return
 			}
-			pause = j.cfg.TrimEvery
+			enough := j.cfg.TrimBytes
+			if pause = j.cfg.TrimEvery; j.ring.isShort() {
+				pause, enough = min(pause, scarceTrimEvery), min(enough, scarceTrimBytes)
+			}
 			now := j.cfg.Now()
-			if _, dead := j.ring.dead(front, j.cfg.TrimBytes); dead < j.cfg.TrimBytes && now.Sub(last) < j.cfg.TrimAge {
+			if _, dead := j.ring.step(front, enough); dead < enough && now.Sub(last) < j.cfg.TrimAge {
 				continue
 			}
 			if j.flushed(ctx) != nil {
@@ -99,7 +118,7 @@ const purgeStep = 8 << 20
 func (j *Journal) purge(ctx context.Context, before uint64) error {
 	for {
 		first := j.ring.first()
-		to, _ := j.ring.dead(before, purgeStep)
+		to, _ := j.ring.step(before, purgeStep)
 		if to <= first {
 			return nil
 		}

@@ -35,14 +35,19 @@ func TestRingAgainstModel(t *testing.T) {
 			for _, it := range items {
 				live[it.seq] += it.bytes
 			}
-			var wantLive, wantBytes int64
+			var wantLive, wantBytes, wantDead int64
 			for seq, n := range live {
 				wantLive += int64(min(n, total[seq]))
 			}
 			for seq, n := range total {
 				if seq >= front {
 					wantBytes += int64(n)
+				} else {
+					wantDead += int64(n)
 				}
+			}
+			if r.dead != wantDead {
+				t.Fatalf("%d bytes wait to be trimmed, want %d", r.dead, wantDead)
 			}
 			if r.front != front || r.items != int64(len(items)) || r.live != wantLive || r.bytes != wantBytes || r.base != base {
 				t.Fatalf("front %d items %d live %d bytes %d base %d, want %d %d %d %d %d",
@@ -387,7 +392,7 @@ func TestTrimBetweenFences(t *testing.T) {
 			t.Fatalf("%d stale entries", s.StaleEntries)
 		}
 		before := min(kept[0], o.ring.advance(kept[0]))
-		to, bytes := o.ring.dead(before, enough)
+		to, bytes := o.ring.step(before, enough)
 		sum := int64(0)
 		for seq := uint64(1); seq < to; seq++ {
 			sum += int64(len(log.entries[seq-1].Data))
