@@ -28,10 +28,15 @@ type everything struct {
 	List []string
 	M    map[string]string
 	N    inner
-	PN   *inner
-	Many []inner
-	Maps map[string]inner
-	Deep [][]int32
+
+	Sparse []*string
+	Half   float32
+	Byte   int8
+	Doc    Document `json:"-"`
+	PN     *inner
+	Many   []inner
+	Maps   map[string]inner
+	Deep   [][]int32
 }
 
 type inner struct {
@@ -65,7 +70,7 @@ func TestDecodeJSON(t *testing.T) {
 		{`{"P":"","PI":0,"PB":false,"PN":{}}`, everything{P: ptr(""), PI: ptr(int32(0)), PB: ptr(false), PN: &inner{}}},
 		{`{"P":null,"S":null,"List":null,"M":null,"I":null,"Blob":null}`, everything{}},
 		{`{"List":[],"M":{},"Blob":"","Many":[]}`, everything{List: []string{}, M: map[string]string{}, Blob: []byte{}, Many: []inner{}}},
-		{`{"List":["a",null,"b"],"M":{"k":"v","n":null}}`, everything{List: []string{"a", "", "b"}, M: map[string]string{"k": "v", "n": ""}}},
+		{`{"Sparse":["a",null,"b"],"M":{"k":"v","n":""}}`, everything{Sparse: []*string{ptr("a"), nil, ptr("b")}, M: map[string]string{"k": "v", "n": ""}}},
 		{`{"Blob":"AQI\u003d","S":"\"\\\/\b\f\n\r\t\u00e4\ud83d\ude00"}`, everything{Blob: []byte{1, 2}, S: "\"\\/\b\f\n\r\tä😀"}},
 		{`{"Blob":"\/\/8="}`, everything{Blob: []byte{255, 255}}},
 		{`{"L":-9223372036854775808,"F":1.5e3,"B":true}`, everything{L: math.MinInt64, F: 1500, B: true}},
@@ -141,6 +146,13 @@ func TestDecodeJSONRefuses(t *testing.T) {
 		{`{"Blob":"a"}`, "Blob: is not valid base64"},
 		{`{"List":"a"}`, "List: STRING_VALUE can not be converted to a list"},
 		{`{"List":[1]}`, "List: NUMBER_VALUE"},
+		{`{"List":["a",null]}`, "List: must not hold null"},
+		{`{"M":{"a":null}}`, "M: must not hold null"},
+		{`{"Byte":128}`, "Byte: the number 128"},
+		{`{"Half":1e39}`, "out of range"},
+		{`{"F":"1"}`, "F: STRING_VALUE can not be converted to a Number"},
+		{`{"F":"infinity"}`, "F: STRING_VALUE can not be converted to a Number"},
+		{`{"Doc":[1,}`, errSyntax},
 		{`{"M":[]}`, "M: START_ARRAY can not be converted to a map"},
 		{`{"N":true}`, "N: TRUE_VALUE can not be converted to a structure"},
 		{`{"X":` + strings.Repeat("[", 10000), "nested too deeply"},
@@ -177,7 +189,7 @@ func TestTimesAndFloats(t *testing.T) {
 	if err := decodeJSON([]byte(`{"At":1e300}`), p, reflect.ValueOf(&got).Elem(), nil); err == nil {
 		t.Error("a time out of range was accepted")
 	}
-	if s := string(appendJSON(nil, p, reflect.ValueOf(times{F: math.NaN()}))); s != `{"F":null}` {
+	if s := string(appendJSON(nil, p, reflect.ValueOf(times{F: math.NaN()}))); s != `{"F":"NaN"}` {
 		t.Error(s)
 	}
 }
@@ -210,6 +222,9 @@ func TestEncodeJSON(t *testing.T) {
 		}
 	}
 }
+
+// namedNumber are numbers that encoding/json does not know.
+var namedNumber = regexp.MustCompile(`"-?Infinity"|"NaN"`)
 
 var surrogate = regexp.MustCompile(`\\u[dD][89a-fA-F]`)
 
@@ -285,9 +300,9 @@ func TestDecodeJSONProperty(t *testing.T) {
 	fitting := map[string][]string{
 		"S": {`""`, `"a"`, `"\ud83d\ude00"`, "null"}, "P": {`""`, `"x"`, "null"}, "I": {"0", "-7", "null"}, "PI": {"1", "null"},
 		"L": {"9223372036854775807", "-0"}, "B": {"true", "false"}, "PB": {"true", "null"}, "F": {"0", "1.5", "-2e-3", "1E5"},
-		"Blob": {`""`, `"AQI="`, `"\/w=="`, "null"}, "List": {"[]", `["a"]`, `["a", null,"b"]`, "null"},
-		"M": {"{}", `{"a":"b"}`, `{"":null , "\u0041":"\n"}`, "null"}, "N": structs, "PN": structs,
-		"Many": {"[]", "[{}]", "[" + strings.Join(structs, ",") + "]"}, "Maps": {"{}", `{"k":` + structs[2] + `}`}, "Deep": {"[[1],[],null]", "[]"},
+		"Blob": {`""`, `"AQI="`, `"\/w=="`, "null"}, "List": {"[]", `["a"]`, `["a", "b"]`, "null"},
+		"M": {"{}", `{"a":"b"}`, `{"":"" , "\u0041":"\n"}`, "null"}, "N": structs, "PN": structs,
+		"Many": {"[]", "[{}]", "[" + strings.Join(structs[:3], ",") + "]"}, "Maps": {"{}", `{"k":` + structs[2] + `}`}, "Deep": {"[[1],[]]", "[]"},
 	}
 	var value func(t *rapid.T, depth int) string
 	value = func(t *rapid.T, depth int) string {
@@ -362,13 +377,15 @@ func compareJSON(t interface{ Fatalf(string, ...any) }, p *plan, data []byte) {
 		return
 	}
 	fold, repeated := oddNames(data)
-	if fold || gotErr != nil && (surrogate.Match(data) || strings.Contains(gotErr.Message, "START_ARRAY can not be converted to a Blob")) {
+	if fold || gotErr != nil && (surrogate.Match(data) || strings.Contains(gotErr.Message, "START_ARRAY can not be converted to a Blob") ||
+		strings.Contains(gotErr.Message, "must not hold null") || namedNumber.Match(data)) {
 		return
 	}
 	wantErr := json.Unmarshal(data, &want)
 	if (gotErr == nil) != (wantErr == nil) {
 		t.Fatalf("got %v, encoding/json says %v, for %q", gotErr, wantErr, data)
 	}
+	got.Doc = nil // has no equal in encoding/json
 	if gotErr == nil && !repeated && !reflect.DeepEqual(got, want) {
 		t.Fatalf("got %+v\nencoding/json has %+v\nfor %q", got, want, data)
 	}

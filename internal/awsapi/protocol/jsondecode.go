@@ -1,8 +1,8 @@
 package protocol
 
 import (
+	"bytes"
 	"encoding/base64"
-	"math"
 	"reflect"
 	"strconv"
 	"time"
@@ -35,6 +35,9 @@ func decodeJSON(body []byte, p *plan, into reflect.Value, m *meter) *Error {
 // decode reads the next value into v; name is for error messages.
 func (s *scanner) decode(p *plan, v reflect.Value, name string) *Error {
 	c := s.next()
+	if p.kind == kindDocument {
+		return s.decodeDocument(v)
+	}
 	if c == 'n' {
 		v.SetZero()
 		return s.literal("null")
@@ -52,7 +55,7 @@ func (s *scanner) decode(p *plan, v reflect.Value, name string) *Error {
 		return nil
 	case kindString:
 		if c != '"' {
-			return s.wrong(c, name, "a String")
+			return s.wrong(c, name, p.kind)
 		}
 		raw, escaped, err := s.str()
 		if err != nil {
@@ -65,7 +68,7 @@ func (s *scanner) decode(p *plan, v reflect.Value, name string) *Error {
 		v.SetString(text)
 	case kindBytes:
 		if c != '"' {
-			return s.wrong(c, name, "a Blob")
+			return s.wrong(c, name, p.kind)
 		}
 		return s.decodeBytes(v, name)
 	case kindBool:
@@ -77,38 +80,41 @@ func (s *scanner) decode(p *plan, v reflect.Value, name string) *Error {
 			v.SetBool(false)
 			return s.literal("false")
 		}
-		return s.wrong(c, name, "a Boolean")
-	case kindInt, kindFloat, kindTime:
-		return s.decodeNumber(p, v, c, name)
+		return s.wrong(c, name, p.kind)
+	case kindInt:
+		return s.decodeInt(v, c, name)
+	case kindFloat:
+		return s.decodeFloat(p, v, c, name)
+	case kindTime:
+		return s.decodeTime(p, v, c, name)
 	case kindStruct:
 		if c != '{' {
-			return s.wrong(c, name, "a structure")
+			return s.wrong(c, name, p.kind)
 		}
 		v.SetZero()
-		return s.decodeStruct(p, v)
+		return s.decodeStruct(p, v, name)
 	case kindMap:
 		if c != '{' {
-			return s.wrong(c, name, "a map")
+			return s.wrong(c, name, p.kind)
 		}
 		return s.decodeMap(p, v, name)
 	case kindList:
 		if c != '[' {
-			return s.wrong(c, name, "a list")
+			return s.wrong(c, name, p.kind)
 		}
 		return s.decodeList(p, v, name)
 	}
 	return nil
 }
 
-func (s *scanner) decodeStruct(p *plan, v reflect.Value) *Error {
+func (s *scanner) decodeStruct(p *plan, v reflect.Value, name string) *Error {
+	if p.union {
+		return s.decodeUnion(p, v, name)
+	}
 	return s.object(func(raw []byte, escaped bool) *Error {
-		i, ok := p.byName[string(raw)]
-		if escaped {
-			name, err := unescape(raw, true)
-			if err != nil {
-				return err
-			}
-			i, ok = p.byName[name]
+		i, ok, err := p.find(raw, escaped)
+		if err != nil {
+			return err
 		}
 		if !ok {
 			return s.skip()
@@ -116,6 +122,56 @@ func (s *scanner) decodeStruct(p *plan, v reflect.Value) *Error {
 		f := &p.fields[i]
 		return s.decode(f.plan, v.Field(f.index), f.name)
 	})
+}
+
+// decodeUnion is decodeStruct for unions: of members that are not null there must
+// be exactly one, and it must be known.
+func (s *scanner) decodeUnion(p *plan, v reflect.Value, name string) *Error {
+	set := 0
+	err := s.object(func(raw []byte, escaped bool) *Error {
+		i, ok, err := p.find(raw, escaped)
+		if err != nil {
+			return err
+		}
+		if s.next() != 'n' && string(raw) != "__type" {
+			if set++; !ok {
+				return serialization(name + ": is a union, which has no member " + clip(raw))
+			}
+		}
+		if !ok {
+			return s.skip()
+		}
+		f := &p.fields[i]
+		return s.decode(f.plan, v.Field(f.index), f.name)
+	})
+	if err == nil && set != 1 {
+		return serialization(name + ": is a union: it must have exactly one member")
+	}
+	return err
+}
+
+// find looks up a member by its name in the document.
+func (p *plan) find(raw []byte, escaped bool) (int, bool, *Error) {
+	if !escaped {
+		i, ok := p.byName[string(raw)]
+		return i, ok, nil
+	}
+	name, err := unescape(raw, true)
+	if err != nil {
+		return 0, false, err
+	}
+	i, ok := p.byName[name]
+	return i, ok, nil
+}
+
+// decodeDocument keeps any value as it stands.
+func (s *scanner) decodeDocument(v reflect.Value) *Error {
+	start := s.pos
+	if err := s.skip(); err != nil {
+		return err
+	}
+	v.SetBytes(bytes.Clone(s.data[start:s.pos]))
+	return nil
 }
 
 func (s *scanner) decodeMap(p *plan, v reflect.Value, name string) *Error {
@@ -126,7 +182,7 @@ func (s *scanner) decodeMap(p *plan, v reflect.Value, name string) *Error {
 		if err != nil {
 			return err
 		}
-		if err := s.meter.take(p.typ.Key().Size() + p.elem.typ.Size()); err != nil {
+		if err := s.element(p, name); err != nil {
 			return err
 		}
 		elem.SetZero()
@@ -144,18 +200,20 @@ func (s *scanner) decodeList(p *plan, v reflect.Value, name string) *Error {
 	// A fresh slice: of a repeated member the last counts, whole.
 	v.Set(reflect.MakeSlice(p.typ, 0, 0))
 	return s.array(func() *Error {
-		if err := s.meter.take(p.elem.typ.Size()); err != nil {
+		if err := s.element(p, name); err != nil {
 			return err
 		}
-		n := v.Len()
-		if n == v.Cap() {
-			v.Grow(1)
-		}
-		v.SetLen(n + 1)
-		e := v.Index(n)
-		e.SetZero()
-		return s.decode(p.elem, e, name)
+		return s.decode(p.elem, extend(v), name)
 	})
+}
+
+// element takes room for one more element of a list or a map, and refuses null
+// where it cannot stand.
+func (s *scanner) element(p *plan, name string) *Error {
+	if s.next() == 'n' && !p.elem.nullable() {
+		return serialization(name + ": must not hold null")
+	}
+	return s.meter.take(p.elemSize())
 }
 
 func (s *scanner) decodeBytes(v reflect.Value, name string) *Error {
@@ -179,39 +237,82 @@ func (s *scanner) decodeBytes(v reflect.Value, name string) *Error {
 	return nil
 }
 
-func (s *scanner) decodeNumber(p *plan, v reflect.Value, c byte, name string) *Error {
-	what := "an Integer"
-	if p.kind != kindInt {
-		what = "a Number"
-	}
+// numeral reads a number; want is for the error if it is none.
+func (s *scanner) numeral(c byte, name string, want kind) (text []byte, whole bool, err *Error) {
 	if c != '-' && (c < '0' || c > '9') {
-		return s.wrong(c, name, what)
+		return nil, false, s.wrong(c, name, want)
 	}
-	text, whole, err := s.number()
+	return s.number()
+}
+
+func (s *scanner) decodeInt(v reflect.Value, c byte, name string) *Error {
+	text, whole, err := s.numeral(c, name, kindInt)
 	if err != nil {
 		return err
 	}
-	if p.kind == kindInt {
-		n, ok := parseInt(text)
-		if !whole || !ok || v.OverflowInt(n) {
-			return serialization(name + ": the number " + clip(text) + " can not be converted to an Integer")
+	n, ok := parseInt(text)
+	if !whole || !ok || v.OverflowInt(n) {
+		return serialization(name + ": the number " + clip(text) + " can not be converted to an Integer")
+	}
+	v.SetInt(n)
+	return nil
+}
+
+func (s *scanner) decodeFloat(p *plan, v reflect.Value, c byte, name string) *Error {
+	if c == '"' {
+		raw, _, err := s.str()
+		if err != nil {
+			return err
 		}
-		v.SetInt(n)
-		return nil
-	}
-	f, e := strconv.ParseFloat(string(text), 64)
-	if e != nil {
-		return serialization(name + ": the number " + clip(text) + " is out of range")
-	}
-	if p.kind == kindFloat {
+		f, ok := namedFloat(string(raw))
+		if !ok {
+			return serialization(name + ": STRING_VALUE can not be converted to a Number")
+		}
 		v.SetFloat(f)
 		return nil
 	}
-	sec, frac := math.Modf(f)
-	if math.Abs(sec) > 1<<40 {
-		return serialization(name + ": the time " + clip(text) + " is out of range")
+	text, _, err := s.numeral(c, name, kindFloat)
+	if err != nil {
+		return err
 	}
-	v.Set(reflect.ValueOf(time.Unix(int64(sec), int64(math.Round(frac*1000))*int64(time.Millisecond)).UTC()))
+	f, e := strconv.ParseFloat(string(text), p.bits)
+	if e != nil {
+		return serialization(name + ": the number " + clip(text) + " is out of range")
+	}
+	v.SetFloat(f)
+	return nil
+}
+
+func (s *scanner) decodeTime(p *plan, v reflect.Value, c byte, name string) *Error {
+	var t time.Time
+	if p.format.or(epochSeconds) == epochSeconds {
+		text, _, err := s.numeral(c, name, kindFloat)
+		if err != nil {
+			return err
+		}
+		f, e := strconv.ParseFloat(string(text), 64)
+		var ok bool
+		if t, ok = epochTime(f); e != nil || !ok {
+			return serialization(name + ": the time " + clip(text) + " is out of range")
+		}
+	} else {
+		if c != '"' {
+			return s.wrong(c, name, kindTime)
+		}
+		raw, escaped, err := s.str()
+		if err != nil {
+			return err
+		}
+		text, err := unescape(raw, escaped)
+		if err != nil {
+			return err
+		}
+		var ok bool
+		if t, ok = parseTime(text, p.format); !ok {
+			return serialization(name + ": " + clip([]byte(text)) + " can not be converted to a Timestamp")
+		}
+	}
+	v.Set(reflect.ValueOf(t))
 	return nil
 }
 
@@ -246,7 +347,7 @@ func parseInt(text []byte) (int64, bool) {
 }
 
 // wrong tells of a value of the wrong type, or of broken JSON.
-func (s *scanner) wrong(c byte, name, want string) *Error {
+func (s *scanner) wrong(c byte, name string, want kind) *Error {
 	if err := s.skip(); err != nil {
 		return err
 	}
@@ -263,5 +364,5 @@ func (s *scanner) wrong(c byte, name, want string) *Error {
 	case 'f':
 		got = "FALSE_VALUE"
 	}
-	return serialization(name + ": " + got + " can not be converted to " + want)
+	return serialization(name + ": " + got + " can not be converted to " + want.String())
 }

@@ -24,11 +24,24 @@ func appendJSON(b []byte, p *plan, v reflect.Value) []byte {
 	case kindFloat:
 		f := v.Float()
 		if math.IsNaN(f) || math.IsInf(f, 0) {
+			b = append(b, '"')
+			b = appendFloat(b, f, p.bits)
+			return append(b, '"')
+		}
+		return appendFloat(b, f, p.bits)
+	case kindTime:
+		t := v.Interface().(time.Time)
+		if f := p.format.or(epochSeconds); f != epochSeconds {
+			b = append(b, '"')
+			b = appendTime(b, t, f)
+			return append(b, '"')
+		}
+		return appendEpoch(b, t)
+	case kindDocument:
+		if v.Len() == 0 {
 			return append(b, "null"...)
 		}
-		return strconv.AppendFloat(b, f, 'g', -1, 64)
-	case kindTime:
-		return appendEpoch(b, v.Interface().(time.Time))
+		return append(b, v.Bytes()...)
 	case kindBytes:
 		b = append(b, '"')
 		b = base64.StdEncoding.AppendEncode(b, v.Bytes())
@@ -87,15 +100,6 @@ func sortedKeys(v reflect.Value) []reflect.Value {
 	keys := v.MapKeys()
 	slices.SortFunc(keys, func(x, y reflect.Value) int { return strings.Compare(x.String(), y.String()) })
 	return keys
-}
-
-// appendEpoch appends Unix seconds, with milliseconds if there are any.
-func appendEpoch(b []byte, t time.Time) []byte {
-	ms := t.UnixMilli()
-	if ms%1000 == 0 {
-		return strconv.AppendInt(b, ms/1000, 10)
-	}
-	return strconv.AppendFloat(b, float64(ms)/1000, 'f', 3, 64)
 }
 
 // appendJSONString appends s in quotes. Bytes that are not UTF-8 become U+FFFD.

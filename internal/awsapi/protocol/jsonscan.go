@@ -9,8 +9,8 @@ import (
 	"unicode/utf8"
 )
 
-// maxDepth bounds the nesting of JSON values, so that a body cannot exhaust the
-// stack. No AWS input comes near it.
+// maxDepth bounds the nesting of values in requests of all protocols, so that a
+// body cannot exhaust the stack. No AWS input comes near it.
 const maxDepth = 64
 
 // scanner reads JSON (RFC 8259) from a buffer. It accepts what encoding/json
@@ -21,7 +21,7 @@ type scanner struct {
 	data  []byte
 	pos   int
 	depth int
-	meter *meter // of what is made of it
+	meter *meter // of what is made of the document; nil: free
 }
 
 const errSyntax = "The request body is not valid JSON."
@@ -74,7 +74,7 @@ const (
 )
 
 // str reads a string; the cursor is at its opening quote. raw is what is between
-// the quotes, a part of the buffer; escaped tells whether it holds escapes.
+// the quotes, a part of the buffer; escaped reports whether it holds escapes.
 func (s *scanner) str() (raw []byte, escaped bool, err *Error) {
 	start := s.pos + 1
 	i := start
@@ -207,7 +207,7 @@ func unescape(raw []byte, escaped bool) (string, *Error) {
 	return b.String(), nil
 }
 
-// number reads a number and gives its text; whole tells whether it has neither
+// number reads a number and gives its text; whole reports whether it has neither
 // fraction nor exponent.
 func (s *scanner) number() (text []byte, whole bool, err *Error) {
 	start := s.pos

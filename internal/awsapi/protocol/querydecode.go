@@ -4,7 +4,6 @@ import (
 	"encoding/base64"
 	"reflect"
 	"strconv"
-	"time"
 )
 
 func malformedInput(msg string) *Error {
@@ -112,14 +111,7 @@ func decodeEntries(fd *field, p *plan, entries form, at, depth int, v reflect.Va
 }
 
 func appendElement(fd *field, p *plan, scalars, deeper form, next, depth int, v reflect.Value) *Error {
-	n := v.Len()
-	if n == v.Cap() {
-		v.Grow(1)
-	}
-	v.SetLen(n + 1)
-	e := v.Index(n)
-	e.SetZero()
-	return decodeParameter(fd, p.elem, scalars, deeper, next, depth+1, e)
+	return decodeParameter(fd, p.elem, scalars, deeper, next, depth+1, extend(v))
 }
 
 func decodeScalar(p *plan, from parameter, v reflect.Value) *Error {
@@ -145,17 +137,19 @@ func decodeScalar(p *plan, from parameter, v reflect.Value) *Error {
 		}
 		v.SetInt(n)
 	case kindFloat:
-		n, err := strconv.ParseFloat(from.value, p.bits)
-		if err != nil {
+		n, ok := parseFloat(from.value, p.bits)
+		if !ok {
 			return bad("a number")
 		}
 		v.SetFloat(n)
 	case kindTime:
-		t, err := time.Parse(time.RFC3339, from.value)
-		if err != nil {
+		t, ok := parseTime(from.value, p.format.or(dateTime))
+		if !ok {
 			return bad("a time such as 2026-01-31T12:00:00Z")
 		}
-		v.Set(reflect.ValueOf(t.UTC()))
+		v.Set(reflect.ValueOf(t))
+	case kindDocument:
+		return bad("left out: documents cannot be sent as parameters")
 	case kindBytes:
 		b, err := base64.StdEncoding.DecodeString(from.value)
 		if err != nil {

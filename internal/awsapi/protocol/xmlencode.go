@@ -71,9 +71,11 @@ func appendXMLMember(b []byte, f *field, p *plan, name string, v reflect.Value) 
 	case kindInt:
 		b = strconv.AppendInt(b, v.Int(), 10)
 	case kindFloat:
-		b = strconv.AppendFloat(b, v.Float(), 'g', -1, 64)
+		b = appendFloat(b, v.Float(), p.bits)
 	case kindTime:
-		b = v.Interface().(time.Time).UTC().AppendFormat(b, "2006-01-02T15:04:05.000Z")
+		b = appendTime(b, v.Interface().(time.Time), p.format.or(dateTime))
+	case kindDocument:
+		b = appendXMLText(b, string(v.Bytes()))
 	case kindBytes:
 		b = base64.StdEncoding.AppendEncode(b, v.Bytes())
 	case kindStruct:
