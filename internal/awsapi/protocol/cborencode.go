@@ -41,13 +41,7 @@ func appendCBOR(b []byte, p *plan, v reflect.Value, millis bool) []byte {
 			return appendCBOR(b, p.elem, v.Elem(), millis)
 		}
 	case kindStruct:
-		n := 0
-		for i := range p.fields {
-			if f := &p.fields[i]; !f.empty(v.Field(f.index)) {
-				n++
-			}
-		}
-		b = appendCBORHead(b, cborMap, uint64(n))
+		b = appendCBORHead(b, cborMap, uint64(p.present(v)))
 		return appendCBORMembers(b, p, v, millis)
 	case kindList:
 		b = appendCBORHead(b, cborArray, uint64(v.Len()))
@@ -64,6 +58,16 @@ func appendCBOR(b []byte, p *plan, v reflect.Value, millis bool) []byte {
 		return b
 	}
 	return append(b, cborOther<<5|cborNull) // of documents too, which CBOR cannot carry
+}
+
+// present counts the members of a struct that are written.
+func (p *plan) present(v reflect.Value) (n int) {
+	for i := range p.fields {
+		if f := &p.fields[i]; !f.empty(v.Field(f.index)) {
+			n++
+		}
+	}
+	return n
 }
 
 func appendCBORMembers(b []byte, p *plan, v reflect.Value, millis bool) []byte {

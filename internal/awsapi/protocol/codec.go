@@ -41,6 +41,8 @@ type eventCodec interface {
 	appendEventError(b []byte, s *service, e *Error) []byte
 }
 
+var emptyType = reflect.TypeFor[Empty]()
+
 // request is one request on its way through the Handler.
 type request struct {
 	http   *http.Request
@@ -73,7 +75,10 @@ type operation struct {
 	service    *service
 	input      *plan
 	output     *plan
-	event      *plan  // of a streaming answer
-	route      *route // REST-JSON
-	pathMember int    // field of input that the path stands for, -1: none
+	event      *plan      // of a streaming answer
+	route      *route     // REST-JSON
+	rest       *binding   // REST-JSON: of input
+	restOut    *binding   // and of output
+	events     []*binding // of the events, in the order of event.fields
+	pathMember int        // field of input that the path stands for, -1: none
 }

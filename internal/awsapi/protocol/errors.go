@@ -1,6 +1,12 @@
 package protocol
 
-import "github.com/waystation/waystation/internal/access"
+import (
+	"reflect"
+	"strings"
+	"sync"
+
+	"github.com/waystation/waystation/internal/access"
+)
 
 // Error is an error that clients see.
 type Error struct {
@@ -9,6 +15,9 @@ type Error struct {
 	Status    int    // HTTP status; 0 = 400, or 500 with Receiver
 	Receiver  bool   // our fault rather than the sender's
 	Message   string // one sentence, fit for the client
+	// Detail is a struct, as outputs are, of the members that the error has beside
+	// its message, or nil. A member called message, in any case, stands for Message.
+	Detail any
 }
 
 // Error gives code and message.
@@ -18,6 +27,40 @@ func (e *Error) Error() string { return e.Code + ": " + e.Message }
 func (e *Error) Is(target error) bool {
 	t, ok := target.(*Error)
 	return ok && t.Code == e.Code
+}
+
+// details are the plans of all types of Error.Detail: as many as the program has.
+var details sync.Map // reflect.Type -> *plan
+
+// detail gives the error's own members and their plan, nil if there are none or
+// they cannot be written.
+func (e *Error) detail() (*plan, reflect.Value) {
+	v := reflect.Indirect(reflect.ValueOf(e.Detail))
+	if !v.IsValid() {
+		return nil, v
+	}
+	known, ok := details.Load(v.Type())
+	if !ok {
+		p, err := planner{}.plan(v.Type())
+		if err != nil || p.kind != kindStruct {
+			p = nil
+		}
+		known, _ = details.LoadOrStore(v.Type(), p)
+	}
+	return known.(*plan), v
+}
+
+// hasMessage reports whether Message is to be written, beside members of plan p.
+func (e *Error) hasMessage(p *plan) bool {
+	if p == nil {
+		return true
+	}
+	for i := range p.fields {
+		if strings.EqualFold(p.fields[i].name, "message") {
+			return false
+		}
+	}
+	return e.Message != ""
 }
 
 func (e *Error) queryCode() string {

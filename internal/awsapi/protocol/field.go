@@ -71,6 +71,9 @@ func (b planner) field(sf reflect.StructField) (field, error) {
 	if f.plan, err = b.formatted(sf.Type, format); err != nil {
 		return f, err
 	}
+	if k := f.plan; k.kind == kindPointer && (k.elem.kind == kindList || k.elem.kind == kindMap) {
+		return f, fmt.Errorf("pointers to %s are only for elements of lists and maps", k.elem.typ)
+	}
 	if err := f.setPlace(sf.Tag.Get("http")); err != nil {
 		return f, err
 	}

@@ -285,7 +285,7 @@ func TestErrors(t *testing.T) {
 		{"JSON, two targets", with(jsonRequest("AmazonSQS.SendMessage", `{}`), func(r *http.Request) { r.Header.Add("X-Amz-Target", "x") }), 400, "com.amazon.coral.service#UnknownOperationException", "", "one X-Amz-Target"},
 		{"JSON, not yet", jsonRequest("AmazonSQS.PurgeQueue", `{}`), 501, "com.amazon.coral.service#NotImplemented", "NotImplemented;Receiver", "PurgeQueue of Simple Queue Service is not implemented yet"},
 		{"JSON by PUT", with(jsonRequest("AmazonSQS.SendMessage", `{}`), func(r *http.Request) { r.Method = "PUT" }), 405, "com.amazon.coral.service#MethodNotAllowed", "", "PUT"},
-		{"JSON 1.1", jsonRequest("AmazonSNS_2010.Publish", `{"Name":"x"}`), 404, "com.amazonaws.sns#NotFound", "", "No <topic> x"},
+		{"JSON 1.1", jsonRequest("AmazonSNS_2010.Publish", `{"Name":"x"}`), 404, "NotFound", "", "No <topic> x"},
 		{"Query, escaped", formRequest("/", "Action=Publish&Name=x"), 404, "", "NotFound", "No <topic> x"},
 		{"Query, unknown action", formRequest("/", "Action=Frobnicate&Version=2012-11-05"), 400, "", "InvalidAction", "The action Frobnicate is not valid for this endpoint."},
 		{"Query, action of another service", with(formRequest("/", "Action=DeleteMessage"), func(r *http.Request) { r.Header.Set("Authorization", sns) }), 400, "", "InvalidAction", "DeleteMessage"},

@@ -23,7 +23,8 @@ func decodeJSON(body []byte, p *plan, into reflect.Value, m *meter) *Error {
 		}
 		return serialization("The request body must be a JSON object.")
 	}
-	if err := s.decode(p, into, ""); err != nil {
+	// Members that have come from elsewhere stay.
+	if err := s.decodeStruct(p, into, ""); err != nil {
 		return err
 	}
 	if s.next(); s.pos != len(body) {

@@ -78,7 +78,11 @@ func appendJSON(b []byte, p *plan, v reflect.Value) []byte {
 }
 
 func appendJSONStruct(b []byte, p *plan, v reflect.Value) []byte {
-	b = append(b, '{')
+	return append(appendJSONMembers(append(b, '{'), p, v), '}')
+}
+
+// appendJSONMembers appends the members of a struct without its braces.
+func appendJSONMembers(b []byte, p *plan, v reflect.Value) []byte {
 	first := true
 	for i := range p.fields {
 		f := &p.fields[i]
@@ -93,7 +97,7 @@ func appendJSONStruct(b []byte, p *plan, v reflect.Value) []byte {
 		b = append(b, f.jsonKey...)
 		b = appendJSON(b, f.plan, m)
 	}
-	return append(b, '}')
+	return b
 }
 
 func sortedKeys(v reflect.Value) []reflect.Value {

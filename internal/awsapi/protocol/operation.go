@@ -91,19 +91,22 @@ type Empty struct{}
 // strings, and returns *Error (wrapped or not) for errors that clients shall see;
 // anything else becomes InternalFailure. A nil Out is an empty answer.
 func Op[In, Out any](name string, h func(ctx context.Context, c *Call, in *In) (*Out, error), opts ...Option) Operation {
-	op := Operation{
-		Name:  name,
-		in:    reflect.TypeFor[In](),
-		out:   reflect.TypeFor[Out](),
-		newIn: func() any { return new(In) },
-		call: func(ctx context.Context, c *Call, in any) (any, error) {
-			out, err := h(ctx, c, in.(*In))
-			if err != nil || out == nil {
-				return nil, err
-			}
-			return out, nil
-		},
+	call := func(ctx context.Context, c *Call, in any) (any, error) {
+		out, err := h(ctx, c, in.(*In))
+		if err != nil || out == nil {
+			return nil, err
+		}
+		return out, nil
 	}
+	op := OpOf(name, reflect.TypeFor[In](), reflect.TypeFor[Out](), call, opts...)
+	op.newIn = func() any { return new(In) }
+	return op
+}
+
+// OpOf is Op for types that are known only when the program runs: in and out are
+// types of structs; h gets a pointer to an in and returns one to an out, or nil.
+func OpOf(name string, in, out reflect.Type, h func(ctx context.Context, c *Call, in any) (any, error), opts ...Option) Operation {
+	op := Operation{Name: name, in: in, out: out, call: h, newIn: func() any { return reflect.New(in).Interface() }}
 	for _, o := range opts {
 		o(&op)
 	}

@@ -142,7 +142,7 @@ func (b planner) formatted(t reflect.Type, format timeFormat) (*plan, error) {
 		p.kind = kindPointer
 		if p.elem, err = b.formatted(t.Elem(), format); err == nil {
 			switch p.elem.kind {
-			case kindPointer, kindList, kindMap, kindBytes, kindDocument:
+			case kindPointer, kindBytes, kindDocument:
 				err = fmt.Errorf("pointers to %s are not supported", t.Elem())
 			}
 		}

@@ -14,8 +14,10 @@ func (queryCodec) protocol() Protocol { return Query }
 
 func (queryCodec) claims(*table, *http.Request) bool { return true }
 
-// xmlType is the media type of all answers.
-const xmlType = "text/xml"
+const (
+	formType = "application/x-www-form-urlencoded" // of requests
+	xmlType  = "text/xml"                          // of answers
+)
 
 // route can tell only of requests by GET: those by POST name their action in the
 // body.
@@ -24,12 +26,8 @@ func (c queryCodec) route(t *table, req *request) (*service, *operation, *Error)
 	if r.Method != http.MethodPost && r.Method != http.MethodGet {
 		return nil, nil, methodNotAllowed(r.Method, "GET, POST")
 	}
-	if ct := r.Header["Content-Type"]; len(ct) > 0 && r.ContentLength != 0 {
-		media, _, _ := strings.Cut(ct[0], ";")
-		if media = strings.TrimSpace(media); media != "" && !strings.EqualFold(media, "application/x-www-form-urlencoded") {
-			return nil, nil, &Error{Code: "UnsupportedMediaTypeException", QueryCode: "UnsupportedMediaType", Status: 415,
-				Message: "Send application/x-www-form-urlencoded, or application/x-amz-json with an X-Amz-Target header."}
-		}
+	if media := mediaType(r.Header); media != "" && media != formType && r.ContentLength != 0 {
+		return nil, nil, wrongMedia("Send " + formType + ", or application/x-amz-json with an X-Amz-Target header.")
 	}
 	if r.ContentLength != 0 {
 		return nil, nil, nil
@@ -165,9 +163,17 @@ func (queryCodec) encodeError(a *answer, req *request, s *service, e *Error) {
 	b = append(b, fault...)
 	b = append(b, "</Type><Code>"...)
 	b = appendXMLText(b, e.queryCode())
-	b = append(b, "</Code><Message>"...)
-	b = appendXMLText(b, e.Message)
-	b = append(b, "</Message><Detail/></Error><RequestId>"...)
+	b = append(b, "</Code>"...)
+	p, detail := e.detail()
+	if e.hasMessage(p) {
+		b = append(b, "<Message>"...)
+		b = appendXMLText(b, e.Message)
+		b = append(b, "</Message>"...)
+	}
+	if p != nil {
+		b = appendXML(b, p, detail)
+	}
+	b = append(b, "<Detail/></Error><RequestId>"...)
 	b = appendXMLText(b, req.call.RequestID)
 	a.body = append(b, "</RequestId></ErrorResponse>"...)
 }

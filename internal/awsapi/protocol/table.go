@@ -9,7 +9,7 @@ import (
 // newTable checks the APIs and makes the plans of all their operations.
 func newTable(apis []*API, maxBody int64) (*table, error) {
 	t := &table{
-		codecs:   []codec{jsonCodec{}, queryCodec{}},
+		codecs:   []codec{cborCodec{}, jsonCodec{}, rpcCodec{}, restCodec{}, queryCodec{}},
 		byName:   map[string]*service{},
 		byTarget: map[string]*service{},
 		// Requests that name nothing get an answer that says so.
@@ -114,6 +114,9 @@ func newOperation(s *service, o *Operation, plans planner) (*operation, error) {
 			return nil, fmt.Errorf("%s is not a struct", side.typ)
 		}
 		*side.into = p
+	}
+	if err := op.bind(); err != nil {
+		return nil, err
 	}
 	if i, ok := op.input.byName[s.PathMember]; ok && s.PathMember != "" {
 		f := op.input.fields[i]
