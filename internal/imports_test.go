@@ -33,10 +33,13 @@ var mayImport = map[string][]string{
 	"internal/registry":  {"internal/jet"},
 	"internal/partition": {"internal/jet", "internal/journal", "internal/lease", "internal/queue", "internal/registry"},
 
-	"internal/awsapi/protocol": {"internal/access"},
+	"internal/awsapi/protocol": {"internal/access", "internal/awsapi/protocol/eventstream"},
 	"internal/awsapi/sqs":      {"internal/access", "internal/awsapi/protocol", "internal/partition", "internal/registry"},
 	"internal/awsapi/sts":      {"internal/access", "internal/awsapi/protocol"},
 	// The list of all APIs.
+	"internal/awsapi/protocol/eventstream": {},
+	"internal/awsapi/protocol/vectors":     {}, // tests only
+
 	"internal/awsapi": {"internal/awsapi/protocol", "internal/awsapi/sqs", "internal/awsapi/sts"},
 
 	"internal/telemetry": {},
