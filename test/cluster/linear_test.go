@@ -15,7 +15,6 @@ import (
 	"time"
 
 	"github.com/anishathalye/porcupine"
-	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
 	"github.com/aws/aws-sdk-go-v2/service/sqs/types"
 	"github.com/aws/smithy-go"
@@ -51,27 +50,36 @@ type player struct {
 	calls   int
 }
 
-var groups = []string{"g0", "g1", "g2", "g3", "g4", "g5", "g6", "g7"}
+var groups = []string{"g0", "g1", "g2", "g3", "g4", "g5", "g6", "g7", "g8", "g9", "g10", "g11"}
 
 // do runs one request and says whether it was answered. A request that
 // certainly did not reach a server is not noted.
 func (p *player) do(ctx context.Context, f func(ctx context.Context, c *sqs.Client) error) (answered, sent bool) {
+	answered, refused, sent := p.try(ctx, f)
+	if refused != nil {
+		p.t.Errorf("refused: %v", refused)
+	}
+	return answered, sent
+}
+
+// try is do, for requests that may be refused.
+func (p *player) try(ctx context.Context, f func(ctx context.Context, c *sqs.Client) error) (answered bool, refused error, sent bool) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 3*time.Second)
 	defer cancel()
 	err := f(ctx, p.clients[p.rand.IntN(len(p.clients))])
 	if err == nil {
-		return true, true
+		return true, nil, true
 	}
 	var dial *net.OpError
 	if errors.Is(err, syscall.ECONNREFUSED) && errors.As(err, &dial) && dial.Op == "dial" {
-		return false, false
+		return false, nil, false
 	}
 	var api smithy.APIError
 	var resp interface{ HTTPStatusCode() int }
 	if errors.As(err, &api) && errors.As(err, &resp) && resp.HTTPStatusCode() < 500 {
-		p.t.Errorf("refused: %v", err)
+		return false, err, true
 	}
-	return false, true
+	return false, nil, true
 }
 
 func (p *player) send(ctx context.Context) {
@@ -96,44 +104,91 @@ func (p *player) send(ctx context.Context) {
 	}
 }
 
-func (p *player) receiveAndDelete(ctx context.Context) {
+// batch is how many messages a receive asks for.
+const batch = 3
+
+// receive takes messages, then deletes or releases each, in any order: so some are
+// in flight before and some behind those that can be received.
+func (p *player) receive(ctx context.Context) {
 	p.calls++
-	attempt := fmt.Sprintf("try-%d.%d", p.number, p.calls)
-	handle, held := "", call{verb: deleteOp}
-	for handle == "" {
+	in := call{verb: receiveOp, attempt: fmt.Sprintf("try-%d.%d", p.number, p.calls), max: batch}
+	type held struct {
+		received
+		handle string
+	}
+	var holds []held
+	for answered := false; !answered; {
 		start := p.now()
-		in, out := call{verb: receiveOp, attempt: attempt}, result{}
-		answered, sent := p.do(ctx, func(ctx context.Context, c *sqs.Client) error {
+		out := result{}
+		var sent bool
+		answered, sent = p.do(ctx, func(ctx context.Context, c *sqs.Client) error {
 			got, err := c.ReceiveMessage(ctx, &sqs.ReceiveMessageInput{
-				QueueUrl: &p.url, MaxNumberOfMessages: 1, WaitTimeSeconds: 1, ReceiveRequestAttemptId: &attempt, MessageSystemAttributeNames: []types.MessageSystemAttributeName{"MessageGroupId"},
+				QueueUrl: &p.url, MaxNumberOfMessages: batch, WaitTimeSeconds: 1, ReceiveRequestAttemptId: &in.attempt, MessageSystemAttributeNames: []types.MessageSystemAttributeName{"MessageGroupId"},
 			})
-			if err == nil && len(got.Messages) == 1 {
-				handle, out.id, in.group = *got.Messages[0].ReceiptHandle, *got.Messages[0].Body, got.Messages[0].Attributes["MessageGroupId"]
-				held.id, held.group = out.id, in.group
+			if err != nil {
+				return err
 			}
-			return err
+			for _, m := range got.Messages {
+				r := received{m.Attributes["MessageGroupId"], *m.Body}
+				out.got = append(out.got, r)
+				holds = append(holds, held{r, *m.ReceiptHandle})
+			}
+			return nil
 		})
 		out.unknown = !answered
 		if sent {
 			p.note(p.number, in, start, out)
+			in.again = true
 		}
-		if answered && handle == "" || ctx.Err() != nil && handle == "" {
+		if !answered && ctx.Err() != nil {
 			return
 		}
 		if !answered {
 			pause(ctx, 100*time.Millisecond)
 		}
 	}
+	p.rand.Shuffle(len(holds), func(i, j int) { holds[i], holds[j] = holds[j], holds[i] })
+	for _, h := range holds {
+		if p.rand.IntN(3) == 0 {
+			p.release(ctx, h.received, in.attempt, h.handle)
+		} else {
+			p.delete(ctx, h.received, h.handle)
+		}
+		pause(ctx, time.Duration(p.rand.IntN(20))*time.Millisecond)
+	}
+}
+
+func (p *player) delete(ctx context.Context, m received, handle string) {
 	for range 50 {
 		start := p.now()
 		answered, sent := p.do(ctx, func(ctx context.Context, c *sqs.Client) error {
-			_, err := c.DeleteMessage(ctx, &sqs.DeleteMessageInput{QueueUrl: &p.url, ReceiptHandle: aws.String(handle)})
+			_, err := c.DeleteMessage(ctx, &sqs.DeleteMessageInput{QueueUrl: &p.url, ReceiptHandle: &handle})
 			return err
 		})
 		if sent {
-			p.note(p.number, held, start, result{unknown: !answered})
+			p.note(p.number, call{verb: deleteOp, group: m.group, id: m.id}, start, result{unknown: !answered})
 		}
 		if answered {
+			return
+		}
+		pause(context.WithoutCancel(ctx), 100*time.Millisecond)
+	}
+}
+
+// release makes a message visible again. Repeated because it was not answered, it
+// may be refused: the message is visible already, or another receive has it.
+func (p *player) release(ctx context.Context, m received, attempt, handle string) {
+	for range 50 {
+		start := p.now()
+		answered, refused, sent := p.try(ctx, func(ctx context.Context, c *sqs.Client) error {
+			_, err := c.ChangeMessageVisibility(ctx, &sqs.ChangeMessageVisibilityInput{QueueUrl: &p.url, ReceiptHandle: &handle, VisibilityTimeout: 0})
+			return err
+		})
+		if sent {
+			p.note(p.number, call{verb: releaseOp, group: m.group, id: m.id, attempt: attempt}, start,
+				result{unknown: !answered && refused == nil, refused: refused != nil})
+		}
+		if answered || refused != nil {
 			return
 		}
 		pause(context.WithoutCancel(ctx), 100*time.Millisecond)
@@ -163,7 +218,7 @@ func TestLinearizable(t *testing.T) {
 					pl.send(ctx)
 					pause(ctx, time.Duration(pl.rand.IntN(60))*time.Millisecond)
 				} else {
-					pl.receiveAndDelete(ctx)
+					pl.receive(ctx)
 				}
 			}
 		})
@@ -177,23 +232,25 @@ func TestLinearizable(t *testing.T) {
 	cancel()
 	players.Wait()
 
-	unknown, moved := 0, 0
+	unknown, moved, released := 0, 0, 0
 	for _, op := range rec.ops {
 		if op.Output.(result).unknown {
 			unknown++
 		}
-		if op.Input.(call).verb == deleteOp {
+		switch op.Input.(call).verb {
+		case deleteOp:
 			moved++
+		case releaseOp:
+			released++
 		}
 	}
-	t.Logf("%d requests, %d without an answer, %d deletes", len(rec.ops), unknown, moved)
+	t.Logf("%d requests, %d without an answer, %d deletes, %d releases", len(rec.ops), unknown, moved, released)
 	if moved < 50 {
 		t.Errorf("only %d messages went through the queue", moved)
 	}
 	start := time.Now()
 	for _, g := range groups {
-		m := model([]string{g})
-		verdict, info := porcupine.CheckOperationsVerbose(m, rec.ops, time.Minute)
+		verdict, info := porcupine.CheckOperationsVerbose(model(g), rec.ops, time.Minute)
 		if verdict == porcupine.Ok {
 			continue
 		}
@@ -217,7 +274,7 @@ func story(ops []porcupine.Operation, group string, info porcupine.Linearization
 	fmt.Fprintf(&s, "the longest prefix that can be explained has %d requests\n", explained)
 	for _, op := range part {
 		in, out := op.Input.(call), op.Output.(result)
-		if in.group != "" && in.group != group || in.verb == receiveOp && out.id == "" && !out.unknown {
+		if !concerns(group, in, out) || in.verb == receiveOp && len(out.got) == 0 && !out.unknown {
 			continue
 		}
 		end := time.Duration(op.Return).Round(time.Millisecond).String()
