@@ -20,6 +20,7 @@ type field struct {
 	flat       bool
 	member     string
 	key, value string
+	queryDoc   string // in JSON answers of Query
 	jsonKey    string // "name":
 	// REST: where the member stands outside of the body, and under what name.
 	place  place
@@ -76,6 +77,9 @@ func (b planner) field(sf reflect.StructField) (field, error) {
 	}
 	if err := f.setPlace(sf.Tag.Get("http")); err != nil {
 		return f, err
+	}
+	if f.queryDoc = sf.Tag.Get("querydoc"); f.queryDoc == "" {
+		f.queryDoc = f.name
 	}
 	return f, f.setQuery(sf.Tag.Get("query"))
 }

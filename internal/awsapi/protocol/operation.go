@@ -21,6 +21,7 @@ type Operation struct {
 	ConditionKeys []string
 
 	anonymous  bool
+	rootOnly   bool
 	streamBody bool
 	in, out    reflect.Type
 	event      reflect.Type // of a streaming answer, else nil
@@ -53,6 +54,10 @@ func PartlyWorks(note string) Option {
 // Call.Principal.Anonymous set: the handler must ask access.Authorize with the
 // resource's policy. Without it such requests end in MissingAuthenticationToken.
 func AllowAnonymous() Option { return func(op *Operation) { op.anonymous = true } }
+
+// RootOnly says of an operation of Query that it does not belong to what a path can
+// stand for, see API.PathMember: on such a path it is not valid.
+func RootOnly() Option { return func(op *Operation) { op.rootOnly = true } }
 
 // At binds the operation to a method and a path for REST-JSON, and says with which
 // status it succeeds (0 = 200). The template is Smithy's: "/functions/{Name}",

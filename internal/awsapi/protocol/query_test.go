@@ -60,6 +60,10 @@ func TestDecodeForm(t *testing.T) {
 		{"members", "Members.member.2=b&Members.member.1=a&Customs.entry.1=c", queryIn{Members: []string{"a", "b"}, Custom: []string{"c"}}},
 		{"flat map", "Attribute.1.Name=a&Attribute.1.Value=1&Attribute.2.Value=2&Attribute.2.Name=b", queryIn{Attributes: map[string]string{"a": "1", "b": "2"}}},
 		{"map without value or name", "Attribute.1.Name=a&Attribute.2.Value=2", queryIn{Attributes: map[string]string{"a": "", "": "2"}}},
+		{"flat map, unnumbered", "Attribute.Value=1&Attribute.Name=a&Attribute.2.Name=b&Attribute.2.Value=2", queryIn{Attributes: map[string]string{"a": "1", "b": "2"}}},
+		{"structure in a map, unnumbered", "MessageAttribute.Name=a&MessageAttribute.Value.StringValue=x",
+			queryIn{Messages: map[string]attribute{"a": {StringValue: ptr("x")}}}},
+		{"plain map, unnumbered", "Plain.entry.key=a&Plain.entry.value=1", queryIn{Plain: map[string]string{"a": "1"}}},
 		{"plain map", "Plain.entry.1.key=a&Plain.entry.1.value=1", queryIn{Plain: map[string]string{"a": "1"}}},
 		{"structures in a map", "MessageAttribute.1.Name=a&MessageAttribute.1.Value.StringValue=x&MessageAttribute.1.Value.DataType=String" +
 			"&MessageAttribute.2.Name=b&MessageAttribute.2.Value.BinaryValue=AQI%3D&MessageAttribute.2.Value.DataType=Binary" +
@@ -106,6 +110,7 @@ func TestDecodeFormRefuses(t *testing.T) {
 		{"string for a structure", "Sub=x", "MalformedInput", "is a structure"},
 		{"string for a map", "Attribute=x", "MalformedInput", "is a list or map"},
 		{"no number", "AttributeName.first=x", "MalformedInput", "where a number is expected"},
+		{"neither number nor name", "Attribute.Key=x", "MalformedInput", "where a number is expected"},
 		{"no member", "Members.1=x", "MalformedInput", "where member is expected"},
 		{"key is a structure", "Attribute.1.Name.x=1", "MalformedInput", "is not the key of a map"},
 	} {

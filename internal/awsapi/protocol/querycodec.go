@@ -43,9 +43,11 @@ func (queryCodec) routeBody(t *table, req *request) (*service, *operation, *Erro
 	action := req.form.get("Action")
 	s, op := t.byAction(req, action)
 	switch {
+	case action == "" && req.http.URL.Path != "/" && req.http.URL.Path != "":
+		return s, nil, &Error{Code: "UnknownOperationException", Status: 404, Message: "The request must contain the parameter Action."}
 	case action == "":
 		return s, nil, &Error{Code: "MissingAction", Message: "The request must contain the parameter Action."}
-	case op == nil:
+	case op == nil || op.rootOnly && req.http.URL.Path != "/" && req.http.URL.Path != "":
 		return s, nil, &Error{Code: "InvalidAction",
 			Message: "The action " + clip([]byte(action)) + " is not valid for this endpoint."}
 	}
@@ -121,6 +123,10 @@ func (queryCodec) decode(req *request, op *operation, in reflect.Value) *Error {
 const xmlHead = `<?xml version="1.0"?>`
 
 func (queryCodec) encode(a *answer, req *request, op *operation, out reflect.Value) {
+	if wantsJSON(req.http) {
+		encodeQueryJSON(a, req, op, out)
+		return
+	}
 	a.contentType = xmlType
 	b := append(a.body, xmlHead...)
 	b = append(b, '<')
@@ -148,6 +154,14 @@ func (queryCodec) encode(a *answer, req *request, op *operation, out reflect.Val
 
 func (queryCodec) encodeError(a *answer, req *request, s *service, e *Error) {
 	a.contentType = xmlType
+	if e.Code == "UnknownOperationException" { // as AWS has it, whatever a client accepts
+		a.body = append(a.body, "<UnknownOperationException/>\n"...)
+		return
+	}
+	if wantsJSON(req.http) {
+		encodeQueryJSONError(a, req, e)
+		return
+	}
 	namespace := "http://webservices.amazon.com/AWSFault/2005-15-09"
 	if s != nil && s.Namespace != "" {
 		namespace = s.Namespace

@@ -81,33 +81,47 @@ func decodeMany(fd *field, p *plan, scalars, deeper form, next, depth int, v ref
 }
 
 func decodeEntries(fd *field, p *plan, entries form, at, depth int, v reflect.Value) *Error {
-	return entries.groups(at, func(part string, scalars, deeper form, next int) *Error {
-		if !isNumber(part) {
+	unnumbered := false
+	err := entries.groups(at, func(part string, scalars, deeper form, next int) *Error {
+		switch {
+		case p.kind == kindMap && (part == fd.key || part == fd.value):
+			unnumbered = true
+			return nil
+		case !isNumber(part):
 			return malformedInput("Parameter " + fd.query + " has the part " + clip([]byte(part)) + " where a number is expected.")
-		}
-		if p.kind == kindList {
+		case p.kind == kindList:
 			return appendElement(fd, p, scalars, deeper, next, depth, v)
 		}
-		key := reflect.New(p.typ.Key()).Elem()
-		elem := reflect.New(p.elem.typ).Elem()
-		err := deeper.groups(next, func(part string, scalars, deeper form, next int) *Error {
-			switch part {
-			case fd.key:
-				if len(scalars) == 0 {
-					return malformedInput("Parameter " + deeper[0].name + " is not the key of a map.")
-				}
-				key.SetString(scalars[0].value)
-			case fd.value:
-				return decodeParameter(&field{query: fd.query, member: "member", key: "key", value: "value"},
-					p.elem, scalars, deeper, next, depth+1, elem)
-			}
-			return nil
-		})
-		if err == nil {
-			v.SetMapIndex(key, elem)
-		}
-		return err
+		return decodeEntry(fd, p, deeper, next, depth, v)
 	})
+	if err == nil && unnumbered {
+		return decodeEntry(fd, p, entries, at, depth, v)
+	}
+	return err
+}
+
+// decodeEntry adds an entry to a map, from NAME.1.key=…&NAME.1.value=…, or from
+// NAME.key=…&NAME.value=…, which AWS's own examples have for a single one.
+func decodeEntry(fd *field, p *plan, parts form, at, depth int, v reflect.Value) *Error {
+	key := reflect.New(p.typ.Key()).Elem()
+	elem := reflect.New(p.elem.typ).Elem()
+	err := parts.groups(at, func(part string, scalars, deeper form, next int) *Error {
+		switch part {
+		case fd.key:
+			if len(scalars) == 0 {
+				return malformedInput("Parameter " + deeper[0].name + " is not the key of a map.")
+			}
+			key.SetString(scalars[0].value)
+		case fd.value:
+			return decodeParameter(&field{query: fd.query, member: "member", key: "key", value: "value"},
+				p.elem, scalars, deeper, next, depth+1, elem)
+		}
+		return nil
+	})
+	if err == nil {
+		v.SetMapIndex(key, elem)
+	}
+	return err
 }
 
 func appendElement(fd *field, p *plan, scalars, deeper form, next, depth int, v reflect.Value) *Error {

@@ -60,7 +60,7 @@ type listQueuesInput struct {
 }
 
 type listQueuesOutput struct {
-	QueueUrls []string `query:"QueueUrl,flat"`
+	QueueUrls []string `query:"QueueUrl,flat" querydoc:"queueUrls"`
 	NextToken string
 }
 
@@ -156,7 +156,7 @@ type receiveInput struct {
 }
 
 type receiveOutput struct {
-	Messages []message `query:"Message,flat"`
+	Messages []message `query:"Message,flat" querydoc:"messages"`
 }
 
 type message struct {

@@ -49,6 +49,41 @@ func postForm(h http.Handler, path string, form url.Values) *httptest.ResponseRe
 	return w
 }
 
+// TestWireSamples: the forms in AWS's published examples that give no numbers, and
+// answers in JSON for clients of Query without an SDK.
+func TestWireSamples(t *testing.T) {
+	t.Parallel()
+	e := newEnv(t)
+	h := server(t, e)
+	e.msgs.received = []partition.Received{dead()}
+	for _, s := range []struct{ path, query, want string }{
+		{"/", "Action=CreateQueue&QueueName=orders&Attribute.Name=VisibilityTimeout&Attribute.Value=40&Tag.Key=QueueType&Tag.Value=Production",
+			`"CreateQueueResult":{"QueueUrl":"http://localhost:4566/123456789012/orders"}`},
+		{"/123456789012/orders", "Action=SetQueueAttributes&Attribute.Name=DelaySeconds&Attribute.Value=3", `{"SetQueueAttributesResponse":{"ResponseMetadata"`},
+		{"/123456789012/orders", "Action=GetQueueAttributes&AttributeName=DelaySeconds", `"Attributes":[{"Name":"DelaySeconds","Value":"3"}]`},
+		{"/123456789012/orders", "Action=TagQueue&Tag.Key=a&Tag.Value=b", `{"TagQueueResponse":{"ResponseMetadata"`},
+		{"/123456789012/orders", "Action=ListQueueTags", `"Tags":[{"Key":"QueueType","Value":"Production"},{"Key":"a","Value":"b"}]`},
+		{"/123456789012/orders", "Action=ReceiveMessage&AttributeName.1=SenderId", `"messages":[{"MessageId"`},
+		{"/", "Action=ListQueues", `"queueUrls":["http://localhost:4566/123456789012/orders"],"NextToken":null`},
+		{"/123456789012/orders", "Action=ListQueues", `"Code":"InvalidAction"`},
+		{"/123456789012/orders", "Action=CreateQueue&QueueName=x", `"Code":"InvalidAction"`},
+		{"/123456789012/orders", "Action=GetQueueUrl&QueueName=orders", `"QueueUrl":"http://localhost:4566/123456789012/orders"`},
+	} {
+		form, err := url.ParseQuery(s.query)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r := httptest.NewRequest("POST", "http://localhost:4566"+s.path, strings.NewReader(form.Encode()))
+		r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+		r.Header.Set("Accept", "application/json")
+		w := httptest.NewRecorder()
+		h.ServeHTTP(w, r)
+		if !strings.Contains(w.Body.String(), s.want) {
+			t.Errorf("%s: %d %s, want %s", s.query, w.Code, w.Body, s.want)
+		}
+	}
+}
+
 func TestWireJSON(t *testing.T) {
 	t.Parallel()
 	e := newEnv(t)
