@@ -170,19 +170,11 @@ func (n *node) send(ctx context.Context, q *registry.Queue, s *sender, callers, 
 			batch = append(batch, s.message(g))
 		}
 		for {
-			results, err := n.Send(ctx, q, batch)
+			_, err := n.Send(ctx, q, batch)
 			if errors.Is(err, partition.ErrBusy) {
 				continue
 			}
-			if err != nil {
-				return err
-			}
-			for _, r := range results {
-				if r.Err != nil {
-					return r.Err
-				}
-			}
-			return nil
+			return err
 		}
 	})
 }

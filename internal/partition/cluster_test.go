@@ -10,6 +10,8 @@ import (
 
 	"github.com/waystation/waystation/internal/jet"
 	"github.com/waystation/waystation/internal/journal"
+	"github.com/waystation/waystation/internal/partition/owner"
+	"github.com/waystation/waystation/internal/partition/state"
 	"github.com/waystation/waystation/internal/registry"
 )
 
@@ -69,7 +71,7 @@ func TestRequestsThroughAnyNode(t *testing.T) {
 	}()
 	eventually(t, "the poll waits", func() bool {
 		for _, n := range []*node{a, b} {
-			if o := n.svc.local(0); o != nil && o.waiting.Load() == 1 {
+			if o := n.svc.local(0); o != nil && o.Status().Waiting == 1 {
 				return true
 			}
 		}
@@ -153,11 +155,12 @@ func TestReplacedOwnerIsFenced(t *testing.T) {
 	if err := other.Claim(t.Context(), func(journal.Pos, []byte) error { return nil }, nil); err != nil {
 		t.Fatal(err)
 	}
-	if c, err := old.counts(t.Context(), q.ID); err == nil {
+	if c, err := old.Count(t.Context(), owner.QueueIn{Queue: refOf(q)}); err == nil {
 		t.Errorf("the old owner still counts %+v", c)
 	}
 	m := message("2")
-	if _, err := old.send(t.Context(), q.ID, []outgoing{{ID: m.ID, Payload: encodePayload(nil, &m)}}); err == nil {
+	in := owner.PostIn{Items: []owner.PostItem{{Payload: encodePayload(nil, &m), Targets: []owner.PostTarget{{Target: state.Target{Queue: refOf(q)}}}}}}
+	if _, err := old.Post(t.Context(), in); err == nil {
 		t.Error("the old owner still takes messages")
 	}
 	// The lease is still this node's: it loads the log again and goes on.
@@ -209,34 +212,37 @@ func TestPartitionsAreShared(t *testing.T) {
 
 // What goes through an outbox arrives once, though it is handed over again and
 // again.
-func TestTakeInOnce(t *testing.T) {
+func TestAcceptOnce(t *testing.T) {
 	t.Parallel()
 	n := startNode(t, jet.Config{Dir: t.TempDir()}, nil)
 	q := n.queue("q", nil)
-	items := make([]handed, 5)
-	for i := range items {
-		m := message(fmt.Sprint(i))
-		items[i] = handed{Key: uint64(i + 1), Sent: 1000, Source: "arn:aws:sqs:r:a:s", Payload: encodePayload(nil, &m)}
-	}
-	for _, upTo := range []int{2, 2, 4, 1, 5} {
-		mark, err := n.svc.takeIn(t.Context(), q, 7, items[:upTo])
-		if err != nil || int(mark) < upTo {
-			t.Fatalf("taken in up to %d, %v", mark, err)
+	parcels := make([]owner.Parcel, 5)
+	fill := func(firstKey uint64, sent int64) {
+		for i := range parcels {
+			m := message(fmt.Sprint(i))
+			parcels[i] = owner.Parcel{Key: firstKey + uint64(i), Payload: encodePayload(nil, &m), Places: []state.Place{{
+				Queue: refOf(q), Sent: state.Time(sent), Note: state.Note{Source: "arn:aws:sqs:r:a:s", Receives: 1},
+			}}}
 		}
 	}
+	handOver := func() {
+		t.Helper()
+		for _, upTo := range []int{2, 2, 4, 1, 5} {
+			out, err := call(t.Context(), n.svc, 0, opAccept, owner.AcceptIn{From: 7, Parcels: parcels[:upTo]})
+			if want := parcels[upTo-1].Key; err != nil || out.Mark < want {
+				t.Fatalf("accepted up to %d, %v, want %d", out.Mark, err, want)
+			}
+		}
+	}
+	fill(1, 1000)
+	handOver()
 	if c := n.counts(q); c.Visible != 0 { // Sent in 1970: long expired
 		t.Errorf("%d messages older than the retention are there", c.Visible)
 	}
-	for i := range items {
-		items[i].Sent, items[i].Key = time.Now().UnixMilli(), uint64(i+10)
-	}
-	for _, upTo := range []int{2, 2, 4, 1, 5} {
-		if _, err := n.svc.takeIn(t.Context(), q, 7, items[:upTo]); err != nil {
-			t.Fatal(err)
-		}
-	}
+	fill(10, time.Now().UnixMilli())
+	handOver()
 	n.wantCounts(q, 5, 0, 0)
-	if got := n.receive(q, one); got[0].DeadLetterSource != "arn:aws:sqs:r:a:s" {
-		t.Errorf("source %q", got[0].DeadLetterSource)
+	if got := n.receive(q, one); got[0].DeadLetterSource != "arn:aws:sqs:r:a:s" || got[0].Receives != 2 {
+		t.Errorf("received %+v", got[0])
 	}
 }

@@ -39,9 +39,17 @@ type Config struct {
 	// CacheBytes of payloads kept in memory for each partition; default 64 MiB.
 	CacheBytes int
 	// Reserve is the free space below which sends are refused, so that
-	// receives and deletes can go on; default 5 % of the whole, at least
-	// 32 MiB and at most 1 GiB.
+	// receives can go on; default 5 % of the whole, at least 32 MiB and at most
+	// 1 GiB. Below half of it receives are refused, too, so that what makes room
+	// always goes on: deletes, purges, trimming, rewriting.
 	Reserve uint64
+	// MaxMemory is what messages may take in memory, in bytes, and MaxMessages
+	// how many there may be, on this node; above them ErrMemory. Default: half of
+	// what the process may use (GOMEMLIMIT, the limit of its cgroup, or the
+	// machine's memory), less the caches; messages: no bound.
+	MaxMemory, MaxMessages int64
+	// Kinds of the queues that services use, see owner.Kind.
+	Kinds map[Kind]KindTerms
 	// Lease is how long a node may be silent until its partitions are taken
 	// over; default 2.5 s.
 	Lease time.Duration
@@ -55,7 +63,11 @@ type Config struct {
 	// Journal alters the configuration of each journal before it is made; nil
 	// leaves it as it is. For tests that force trimming and rewriting.
 	Journal func(*journal.Config)
-	Now     func() time.Time
+	// Now is the wall clock: it is read when a partition is loaded, after which
+	// Elapsed counts. Default time.Now.
+	Now func() time.Time
+	// Elapsed is a monotonic clock; default is the time since New.
+	Elapsed func() time.Duration
 	NewID   func() MessageID
 }
 
@@ -89,6 +101,13 @@ func (c *Config) setDefaults() error {
 	}
 	if c.Now == nil {
 		c.Now = time.Now
+	}
+	if c.Elapsed == nil {
+		base := time.Now()
+		c.Elapsed = func() time.Duration { return time.Since(base) }
+	}
+	if c.MaxMemory == 0 {
+		c.MaxMemory = memoryFor(int64(c.CacheBytes) * int64(c.Count))
 	}
 	if c.NewID == nil {
 		c.NewID = NewID

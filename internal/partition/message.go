@@ -3,6 +3,9 @@ package partition
 import (
 	"encoding/hex"
 	"time"
+
+	"github.com/waystation/waystation/internal/partition/owner"
+	"github.com/waystation/waystation/internal/partition/state"
 )
 
 // MessageID is a message's identity, a random UUID given when it is sent.
@@ -60,7 +63,6 @@ type SendResult struct {
 	ID MessageID
 	// Sequence is the FIFO sequence number, 0 on standard queues.
 	Sequence uint64
-	Err      error
 }
 
 // Received is a message handed to a consumer.
@@ -98,33 +100,16 @@ type VisibilityChange struct {
 }
 
 // Counts are exact, as of the moment of the answer.
-type Counts struct {
-	Visible, InFlight, Delayed int
-	// Oldest is when the oldest message was sent, in Unix milliseconds; 0 when
-	// the queue is empty.
-	Oldest int64
-}
+type Counts = owner.Counts
 
 // The states of a move task.
 const (
-	MoveRunning    = "RUNNING"
-	MoveCompleted  = "COMPLETED"
-	MoveCancelling = "CANCELLING"
-	MoveCancelled  = "CANCELLED"
-	MoveFailed     = "FAILED"
+	MoveRunning    = state.MoveRunning
+	MoveCompleted  = state.MoveCompleted
+	MoveCancelling = state.MoveCancelling
+	MoveCancelled  = state.MoveCancelled
+	MoveFailed     = state.MoveFailed
 )
 
 // MoveTask moves the messages of a dead-letter queue elsewhere.
-type MoveTask struct {
-	ID string
-	// Source and Destination are ARNs; an empty Destination sends every
-	// message back to the queue it came from.
-	Source, Destination string
-	// Rate in messages a second; 0: as fast as the platform likes.
-	Rate          int
-	Status        string
-	Moved, ToMove int64
-	// Started is in Unix milliseconds.
-	Started       int64
-	FailureReason string
-}
+type MoveTask = state.Task

@@ -30,10 +30,17 @@ type node struct {
 	stopped atomic.Bool
 }
 
+// clock is a time that a test moves on.
 type clock struct{ offset atomic.Int64 }
 
-func (c *clock) now() time.Time          { return time.Now().Add(time.Duration(c.offset.Load())) }
 func (c *clock) advance(d time.Duration) { c.offset.Add(int64(d)) }
+
+// set makes a service go by the clock.
+func (c *clock) set(cfg *Config) {
+	base := time.Now()
+	cfg.Now = func() time.Time { return time.Now().Add(time.Duration(c.offset.Load())) }
+	cfg.Elapsed = func() time.Duration { return time.Since(base) + time.Duration(c.offset.Load()) }
+}
 
 func testLogger() *slog.Logger {
 	if os.Getenv("WAYSTATION_TEST_LOG") != "" {
@@ -222,7 +229,7 @@ func TestEverythingComesBackAfterARestart(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	c := &clock{}
-	n := startNode(t, jet.Config{Dir: dir}, func(cfg *Config) { cfg.Now = c.now })
+	n := startNode(t, jet.Config{Dir: dir}, c.set)
 	dlq := n.queue("dead.fifo", fifo)
 	q := n.queue("orders.fifo", deadLetterTo(dlq, 2))
 	std := n.queue("plain", nil)
@@ -239,7 +246,7 @@ func TestEverythingComesBackAfterARestart(t *testing.T) {
 		t.Fatal(err)
 	}
 
-	n = startNode(t, jet.Config{Dir: dir}, func(cfg *Config) { cfg.Now = c.now })
+	n = startNode(t, jet.Config{Dir: dir}, c.set)
 	q, _ = n.reg.Queue(q.Account, q.Region, q.Name)
 	dlq, _ = n.reg.Queue(dlq.Account, dlq.Region, dlq.Name)
 	std, _ = n.reg.Queue(std.Account, std.Region, std.Name)
@@ -290,7 +297,7 @@ func TestLongPollWakes(t *testing.T) {
 		results <- got
 	}
 	waiting := func() {
-		for n.svc.local(0).waiting.Load() == 0 {
+		for n.svc.local(0).Status().Waiting == 0 {
 			time.Sleep(time.Millisecond)
 		}
 	}
@@ -349,7 +356,7 @@ func TestLongPollAtTheInFlightLimitWaitsForRoom(t *testing.T) {
 		}
 		second <- got
 	}()
-	for n.svc.local(0).waiting.Load() == 0 {
+	for n.svc.local(0).Status().Waiting == 0 {
 		time.Sleep(time.Millisecond)
 	}
 	n.delete(q, first[0].Receipt)
@@ -369,7 +376,7 @@ func TestClientThatGoesAwaySwallowsNothing(t *testing.T) {
 			got, _ := n.svc.Receive(ctx, q, ReceiveOptions{Max: 1, Visibility: -1, Wait: 20 * time.Second})
 			done <- got
 		}()
-		for n.svc.local(0).waiting.Load() == 0 {
+		for n.svc.local(0).Status().Waiting == 0 {
 			time.Sleep(time.Millisecond)
 		}
 		go cancel()
@@ -514,7 +521,10 @@ func TestMoveTask(t *testing.T) {
 		t.Run(fmt.Sprint(partitions, " partitions"), func(t *testing.T) {
 			t.Parallel()
 			c := &clock{}
-			n := startNode(t, jet.Config{Dir: t.TempDir()}, func(cfg *Config) { cfg.Count, cfg.Now = partitions, c.now })
+			n := startNode(t, jet.Config{Dir: t.TempDir()}, func(cfg *Config) {
+				cfg.Count = partitions
+				c.set(cfg)
+			})
 			dlq := n.queue("dead", nil)
 			// Not created with the policy: with three partitions it lies elsewhere.
 			q := n.queue("orders", nil)

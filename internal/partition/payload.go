@@ -12,10 +12,11 @@ const payloadVersion = 1
 
 var errPayload = errors.New("malformed message payload")
 
-// encodePayload appends m in its stored form. Sent and Delay are not part of
-// it: they belong to the message's place in a queue, not to the message.
+// encodePayload appends m in its stored form. Sent, Delay and GroupID are not part
+// of it: they belong to the message's place in a queue. The id stands at
+// owner.PayloadID.
 //
-//	version 1 | id 16 | MD5 of body 16 | group | dedup id | sender | trace
+//	version 1 | id 16 | MD5 of body 16 | dedup id | sender | trace
 //	| attribute count | (name type kind value)… | body
 //
 // Strings are a uvarint length and the bytes; the body takes the rest.
@@ -23,7 +24,6 @@ func encodePayload(b []byte, m *Message) []byte {
 	b = append(b, payloadVersion)
 	b = append(b, m.ID[:]...)
 	b = append(b, m.BodyMD5[:]...)
-	b = putString(b, m.GroupID)
 	b = putString(b, m.DedupID)
 	b = putString(b, m.SenderID)
 	b = putString(b, m.TraceHeader)
@@ -57,7 +57,6 @@ func decodePayload(b []byte) (Message, error) {
 	}
 	copy(m.ID[:], r.bytes(16))
 	copy(m.BodyMD5[:], r.bytes(16))
-	m.GroupID = r.string()
 	m.DedupID = r.string()
 	m.SenderID = r.string()
 	m.TraceHeader = r.string()
@@ -82,24 +81,6 @@ func decodePayload(b []byte) (Message, error) {
 	}
 	m.Body = string(r.b)
 	return m, nil
-}
-
-// payloadGroup reads just the message group.
-func payloadGroup(b []byte) (string, error) {
-	r := reader{b: b}
-	r.bytes(1 + 16 + 16)
-	g := r.string()
-	if r.err != nil {
-		return "", errPayload
-	}
-	return g, nil
-}
-
-// reidentified is payload b under another message id, as a redrive gives it.
-func reidentified(b []byte, id MessageID) []byte {
-	c := append([]byte(nil), b...)
-	copy(c[1:17], id[:])
-	return c
 }
 
 func putString(b []byte, s string) []byte {
@@ -146,24 +127,6 @@ func (r *reader) uvarint() uint64 {
 	}
 	r.b = r.b[n:]
 	return v
-}
-
-func (r *reader) varint() int64 {
-	v, n := binary.Varint(r.b)
-	if n <= 0 {
-		r.fail()
-		return 0
-	}
-	r.b = r.b[n:]
-	return v
-}
-
-func (r *reader) uint64() uint64 {
-	c := r.bytes(8)
-	if c == nil {
-		return 0
-	}
-	return binary.LittleEndian.Uint64(c)
 }
 
 // length is a uvarint that cannot exceed what is left.

@@ -1,7 +1,10 @@
 package partition
 
 import (
-	"github.com/waystation/waystation/internal/registry"
+	"context"
+	"slices"
+
+	"github.com/waystation/waystation/internal/partition/owner"
 )
 
 // Status is a partition as this node sees it.
@@ -16,6 +19,15 @@ type Status struct {
 	Entries, TotalEntries, LoadedBytes uint64
 	LiveBytes, LogBytes, PendingBytes  int64
 	Waiting                            int64 // long polls
+	// Queues and messages in memory, and about what they take, in bytes.
+	Queues      int
+	Messages    int64
+	MemoryBytes int64
+	// Orphans are queues that keep their messages though the registry has no
+	// definition of them.
+	Orphans int
+	// Backlog is how many messages wait for other partitions to take them.
+	Backlog int64
 }
 
 // Status tells how all partitions are.
@@ -30,71 +42,76 @@ func (s *Service) Status() []Status {
 			continue
 		}
 		s.mu.Lock()
-		if o := s.owners[uint32(p)]; o != nil {
-			st.Entries, st.TotalEntries, st.LoadedBytes = o.progress.Entries, o.progress.TotalEntries, o.progress.Bytes
-			if o.owner != nil {
-				st.Ready = true
-				js := o.owner.j.Stats()
-				st.LiveBytes, st.LogBytes, st.PendingBytes = js.LiveBytes, js.Bytes, js.PendingBytes
-				st.Waiting = o.owner.waiting.Load()
+		slot := s.owned[uint32(p)]
+		var o *owner.Owner
+		if slot != nil {
+			st.Entries, st.TotalEntries, st.LoadedBytes = slot.progress.Entries, slot.progress.TotalEntries, slot.progress.Bytes
+			if slot.open {
+				o = slot.owner
 			}
 		}
 		s.mu.Unlock()
+		if o != nil {
+			st.Ready = true
+			os := o.Status()
+			st.LiveBytes, st.LogBytes, st.PendingBytes = os.Journal.LiveBytes, os.Journal.Bytes, os.Journal.PendingBytes
+			st.Waiting, st.Orphans, st.Backlog = os.Waiting, os.Orphans, os.Backlog
+			st.Queues, st.Messages, st.MemoryBytes = os.Usage.Queues, os.Usage.Messages, os.Usage.Bytes
+		}
 	}
 	return out
 }
 
+// Memory is what messages take in this node's memory, about, and what they may
+// take before sends are refused, in bytes.
+func (s *Service) Memory() (used, limit int64) {
+	used, _ = s.memory.Used()
+	limit, _ = s.memory.Limit()
+	return used, limit
+}
+
 // QueueStats is a queue that this node owns, at one moment.
-type QueueStats struct {
-	Queue *registry.Queue
-	Counts
-	Bytes int64
-	// Counted since the partition was loaded.
-	Sent, Received, Deleted, DeadLettered uint64
-}
+type QueueStats = owner.QueueStats
 
-// EachQueue visits the queues that this node owns, for metrics. Other requests
-// go on in between.
+// EachQueue visits the queues with a definition that this node owns and that were
+// used, for metrics. Other requests go on in between.
 func (s *Service) EachQueue(visit func(QueueStats)) {
-	s.mu.Lock()
-	var owners []*owner
-	for _, o := range s.owners {
-		if o.owner != nil {
-			owners = append(owners, o.owner)
-		}
-	}
-	s.mu.Unlock()
-	for _, o := range owners {
-		o.mu.Lock()
-		list := make([]*queueState, 0, len(o.queues))
-		for r, qs := range o.queues {
-			if !r.outbox && qs.def != nil {
-				list = append(list, qs)
-			}
-		}
-		o.mu.Unlock()
-		for _, qs := range list {
-			if st, ok := o.stats(qs); ok {
-				visit(st)
-			}
-		}
+	for _, o := range s.owners() {
+		o.EachQueue(visit)
 	}
 }
 
-func (o *owner) stats(qs *queueState) (QueueStats, bool) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	if o.closed || o.queues[qs.ref] != qs {
-		return QueueStats{}, false
+// Orphan is a queue that has messages and no definition.
+type Orphan = owner.Orphan
+
+// Orphans lists the queues of this node's partitions that the registry does not
+// know, with their definitions as the logs have them.
+func (s *Service) Orphans(ctx context.Context) (list []Orphan, err error) {
+	for _, o := range s.owners() {
+		more, err := o.Orphans(ctx)
+		if err != nil {
+			return nil, err
+		}
+		list = append(list, more...)
 	}
-	now := o.tick()
-	o.advance(qs, now)
-	o.settle(qs, now)
-	return QueueStats{
-		Queue: qs.def, Counts: countsOf(qs), Bytes: qs.m.Counts().Bytes,
-		Sent: qs.sent, Received: qs.received, Deleted: qs.deleted, DeadLettered: qs.deadLettered,
-	}, true
+	return list, nil
 }
 
-// Full tells whether sends are refused because the storage is nearly used up.
-func (s *Service) Full() bool { return s.full.Load() }
+// watchReady closes ready once every partition has an owner that answers, but for
+// those that are damaged as long as one is not.
+func (s *Service) watchReady(ctx context.Context) {
+	for {
+		changed := s.keeper.Changed()
+		list := s.Status()
+		served := slices.ContainsFunc(list, func(st Status) bool { return st.Ready })
+		if served && !slices.ContainsFunc(list, func(st Status) bool { return !st.Ready && st.Damaged == "" }) {
+			close(s.ready)
+			return
+		}
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			return
+		}
+	}
+}

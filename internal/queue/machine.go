@@ -65,6 +65,7 @@ type Machine struct {
 
 	remembered *remembered // nil: nothing
 	attempts   *attempts   // nil: none
+	named      *nameTable  // nil: none
 }
 
 // The orders and hashes of messages.
@@ -247,6 +248,9 @@ func (m *Machine) Counts() Counts {
 	if m.remembered != nil {
 		c.Remembered = int(m.remembered.items.n)
 	}
+	if m.named != nil {
+		c.Names = int(m.named.items.n)
+	}
 	return c
 }
 
@@ -288,7 +292,7 @@ func (m *Machine) reset() {
 	m.timers, m.ages = timeline{}, timeline{}
 	m.ring, m.unsettled = groupList{}, groupList{}
 	m.visible, m.inFlight, m.delayed, m.bytes = 0, 0, 0, 0
-	m.attempts = nil
+	m.attempts, m.named = nil, nil
 }
 
 func (m *Machine) find(key uint64) uint32 {
@@ -378,6 +382,9 @@ func (m *Machine) drop(i uint32) Message {
 	}
 	m.ages.remove(m, &byAge, i)
 	m.keys.remove(m, &byKey, i)
+	if m.named != nil {
+		m.unname(e.key)
+	}
 	m.bytes -= int64(e.length)
 	m.leave(e.group)
 	m.entries.free(i)

@@ -67,8 +67,9 @@ type Original struct {
 
 // ReceiveArgs are the terms of one Receive.
 type ReceiveArgs struct {
-	Max       int  // 1 to MaxBatch; other values are brought into that range
-	HideUntil Time // not after now: the messages stay visible (visibility timeout 0)
+	Max       int   // 1 to MaxBatch; other values are brought into that range
+	MaxBytes  int64 // of payloads, unless the first alone is larger; 0: no bound
+	HideUntil Time  // not after now: the messages stay visible (visibility timeout 0)
 	// Attempt identifies the call on a FIFO queue (ReceiveRequestAttemptId); nil: none.
 	Attempt        *DedupID
 	AttemptExpires Time // until when a repeated call counts as the same
@@ -91,4 +92,5 @@ type Counts struct {
 	Bytes      int64 // sum of Len
 	Groups     int   // groups with at least one message
 	Remembered int   // deduplication ids
+	Names      int   // messages with a name
 }

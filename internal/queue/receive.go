@@ -30,7 +30,7 @@ func (m *Machine) Receive(now Time, a ReceiveArgs) (got, dead []Message, err err
 	}
 	m.settle()
 	var buf [MaxBatch]uint32
-	picked, dead := m.pick(buf[:0], min(a.Max, room))
+	picked, dead := m.pick(buf[:0], min(a.Max, room), a.MaxBytes)
 	if len(picked) == 0 {
 		return nil, dead, nil
 	}
@@ -51,7 +51,9 @@ func (m *Machine) Receive(now Time, a ReceiveArgs) (got, dead []Message, err err
 
 // pick takes up to limit visible messages in the order of service. They belong to
 // no state until conceal gives them one; on a FIFO queue they stay in their lines.
-func (m *Machine) pick(picked []uint32, limit int) (_ []uint32, dead []Message) {
+// Their payloads stay within maxBytes (0: no bound), unless the first is larger.
+func (m *Machine) pick(picked []uint32, limit int, maxBytes int64) (_ []uint32, dead []Message) {
+	bytes := int64(0)
 	for len(picked) < limit && m.ring.head != 0 && len(dead) < deadStep {
 		g := m.ring.head
 		i := m.groups.at(g).head
@@ -65,6 +67,9 @@ func (m *Machine) pick(picked []uint32, limit int) (_ []uint32, dead []Message) 
 				dead = append(dead, m.drop(i))
 				i = next
 				continue
+			}
+			if bytes += int64(e.length); maxBytes > 0 && bytes > maxBytes && len(picked) > 0 {
+				return picked, dead
 			}
 			m.detach(i, e)
 			e.state = 0

@@ -146,7 +146,7 @@ func (m *messages) Send(_ context.Context, q *registry.Queue, msgs []partition.M
 	}
 	out := make([]partition.SendResult, len(msgs))
 	for i, msg := range msgs {
-		out[i] = partition.SendResult{ID: msg.ID, Err: m.each[msg.Body]}
+		out[i] = partition.SendResult{ID: msg.ID}
 		m.sent = append(m.sent, msg)
 		if q.FIFO {
 			out[i].Sequence = uint64(len(m.sent))

@@ -22,9 +22,6 @@ func (s *service) sendMessage(ctx context.Context, c *protocol.Call, in *sendMes
 		return nil, err
 	}
 	results, err := s.msgs.Send(ctx, q, []partition.Message{d.Message})
-	if err == nil {
-		err = results[0].Err
-	}
 	if err != nil {
 		return nil, failure(c, err)
 	}
@@ -79,7 +76,6 @@ func (s *service) sendBatch(ctx context.Context, c *protocol.Call, in *sendBatch
 		if errs[i] == nil {
 			r = results[next]
 			next++
-			errs[i] = failure(c, r.Err)
 		}
 		if errs[i] != nil {
 			out.Failed = append(out.Failed, s.entryFailure(c, id, errs[i]))

@@ -1,0 +1,208 @@
+package owner
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"github.com/waystation/waystation/internal/partition/state"
+)
+
+// Messages for queues on another partition wait in the outbox to it, a queue of
+// the partition that they come from, in the order in which they came. They are
+// handed over in that order; the other side notes in the same record how far it
+// accepted them (its mark for this partition), so that a hand-over that is
+// repeated, by this owner or by the next one, puts nothing there twice. What was
+// accepted leaves the outbox.
+
+// AcceptIn are parcels of another partition's outbox, in the order of keys.
+type AcceptIn struct {
+	From    uint32   `cbor:"1,keyasint"`
+	Parcels []Parcel `cbor:"2,keyasint"`
+}
+
+// Parcel is one payload and its places on the partition that it is for.
+type Parcel struct {
+	Key     uint64        `cbor:"1,keyasint"` // in the outbox
+	Payload []byte        `cbor:"2,keyasint"`
+	Places  []state.Place `cbor:"3,keyasint"`
+}
+
+// AcceptOut tells up to which key the partition has accepted them.
+type AcceptOut struct {
+	Mark uint64 `cbor:"1,keyasint"`
+}
+
+const (
+	parcelChunk = 100     // parcels handed over at once
+	parcelBytes = 1 << 20 // of payloads, unless the first alone is larger
+)
+
+// forward hands over what stands in the outboxes, side by side: a partition that
+// can't be reached holds up no other.
+func (o *Owner) forward(ctx context.Context) error {
+	var running sync.Map // partition -> nothing
+	var wg sync.WaitGroup
+	defer wg.Wait()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-o.wakeForward:
+		}
+		o.mu.Lock()
+		list := o.st.Outboxes()
+		o.mu.Unlock()
+		for _, p := range list {
+			if _, on := running.LoadOrStore(p, nil); on {
+				continue
+			}
+			wg.Go(func() {
+				o.forwardTo(ctx, p)
+				running.Delete(p)
+				wake(o.wakeForward) // something may have come while this one ended
+			})
+		}
+	}
+}
+
+// forwardTo empties the outbox to one partition.
+func (o *Owner) forwardTo(ctx context.Context, p uint32) {
+	const least, most = 20 * time.Millisecond, 2 * time.Second
+	pause, told := least, false
+	for ctx.Err() == nil {
+		more, err := o.forwardSome(ctx, p)
+		switch {
+		case err == nil && !more:
+			return
+		case err == nil:
+			pause = least
+			continue
+		case ctx.Err() != nil:
+			return
+		}
+		if !told {
+			told = true
+			o.log.Warn("messages can't be handed to another partition just now", "to", p, "error", err)
+		}
+		if !rest(ctx, pause) {
+			return
+		}
+		pause = min(2*pause, most)
+	}
+}
+
+// forwardSome hands over some parcels and reports whether there were any.
+func (o *Owner) forwardSome(ctx context.Context, p uint32) (more bool, err error) {
+	in, keys, err := o.collect(ctx, p)
+	if err != nil || len(keys) == 0 {
+		return false, err
+	}
+	out, err := o.cfg.HandOver(ctx, p, in)
+	if err != nil {
+		return false, err
+	}
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.closed {
+		return false, nil
+	}
+	o.tick()
+	o.st.HandedOver(p, keys, out.Mark)
+	_, err = o.conclude()
+	return true, err
+}
+
+// collect reads the parcels at the head of an outbox, once they are durable.
+func (o *Owner) collect(ctx context.Context, p uint32) (in AcceptIn, keys []uint64, err error) {
+	o.mu.Lock()
+	if o.closed {
+		o.mu.Unlock()
+		return in, nil, nil
+	}
+	parcels := o.st.Parcels(p, parcelChunk, parcelBytes)
+	q := o.st.Find(state.Outbox(p))
+	commit := o.j.Barrier()
+	o.mu.Unlock()
+	if len(parcels) == 0 {
+		return in, nil, nil
+	}
+	if err := durable(commit); err != nil {
+		return in, nil, err
+	}
+	in.From = o.cfg.Partition
+	for i := range parcels {
+		b, err := o.payload(ctx, q, &parcels[i].At)
+		if err != nil {
+			return in, nil, err
+		}
+		keys = append(keys, parcels[i].Key)
+		in.Parcels = append(in.Parcels, Parcel{Key: parcels[i].Key, Payload: b, Places: parcels[i].Places})
+	}
+	return in, keys, nil
+}
+
+// Accept takes parcels from another partition's outbox in, each once.
+func (o *Owner) Accept(_ context.Context, in AcceptIn) (AcceptOut, error) {
+	size := 0
+	for i := range in.Parcels {
+		size += len(in.Parcels[i].Payload)
+	}
+	if err := o.cfg.Space.forPosts(); err != nil {
+		return AcceptOut{}, err
+	}
+	if o.cfg.Memory.Full() {
+		return AcceptOut{}, ErrMemory
+	}
+	if err := o.admit(size); err != nil {
+		return AcceptOut{}, err
+	}
+	defer o.leave(size)
+	o.mu.Lock()
+	if o.closed {
+		o.mu.Unlock()
+		return AcceptOut{}, ErrNotOwner
+	}
+	o.tick()
+	mark := o.st.Mark(in.From)
+	last := mark
+	for i := range in.Parcels {
+		last = max(last, in.Parcels[i].Key)
+	}
+	if last > mark {
+		o.st.SetMark(in.From, last)
+	}
+	for i := range in.Parcels {
+		if p := &in.Parcels[i]; p.Key > mark {
+			o.accept(p)
+		}
+	}
+	commit, err := o.conclude()
+	o.mu.Unlock()
+	return AcceptOut{Mark: last}, o.answer(commit, err)
+}
+
+// accept places one parcel. A queue that is not known here is no reason to lose
+// it: it is kept until it is known whether the queue was deleted.
+func (o *Owner) accept(p *Parcel) {
+	it := state.Item{Payload: p.Payload}
+	for i := range p.Places {
+		place := p.Places[i]
+		if place.VisibleAt != 0 && place.VisibleAt <= o.st.Now() {
+			place.VisibleAt = 0
+		}
+		r := place.Queue
+		_, _, err := o.find(r)
+		if err == nil || r.Kind == state.KindQueue {
+			it.Targets = append(it.Targets, state.Placing{Partition: o.cfg.Partition, Place: place})
+		}
+	}
+	o.st.Post(it, func(state.Placed) {})
+	for i := range it.Targets {
+		if q := o.st.Find(it.Targets[i].Place.Queue); q != nil && q.Ref.Kind == state.KindQueue {
+			if _, known := o.cfg.Registry.QueueByID(q.Ref.ID); !known {
+				o.addOrphan(q)
+			}
+		}
+	}
+}

@@ -1,0 +1,91 @@
+package owner
+
+import (
+	"context"
+
+	"github.com/waystation/waystation/internal/journal"
+	"github.com/waystation/waystation/internal/partition/state"
+)
+
+// rewriteChunk is how many bytes of old appends are looked through at a time.
+const rewriteChunk = 1 << 20
+
+// rewrite writes what lives in the oldest appends again at the end of the log
+// whenever the journal says that garbage outweighs it, so that the log can be
+// trimmed.
+func (o *Owner) rewrite(ctx context.Context) error {
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-o.j.Failed():
+			return nil
+		case <-o.j.Rewrite():
+		}
+		stored, err := o.j.Oldest(ctx, rewriteChunk)
+		if err != nil {
+			if ctx.Err() == nil {
+				o.log.Warn("old appends can't be read for rewriting", "error", err)
+			}
+			continue
+		}
+		var last *journal.Commit
+		for i := range stored {
+			c, ok := o.rewriteRecord(stored[i])
+			if !ok {
+				return nil
+			}
+			last = c
+		}
+		if last != nil {
+			_ = last.Wait(ctx)
+		}
+	}
+}
+
+// rewriteRecord writes again what lives of one record; false when the owner is closed.
+func (o *Owner) rewriteRecord(st journal.Stored) (*journal.Commit, bool) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.closed {
+		return nil, false
+	}
+	o.tick()
+	if err := o.st.Rewrite(state.Pos(st.Pos), st.Rec); err != nil {
+		o.log.Error("an old append can't be read again", "append", st.Pos.Append, "error", err)
+		o.close()
+		return nil, false
+	}
+	c, err := o.concludeQuietly()
+	return c, err == nil
+}
+
+// releaseStep is how many messages are released before others get their turn:
+// about 0.1 ms.
+const releaseStep = 1000
+
+// release tells the log of what was purged or dropped, bit by bit.
+func (o *Owner) release(ctx context.Context) error {
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-o.j.Failed():
+			return nil
+		case <-o.wakeRelease:
+		}
+		for ctx.Err() == nil && o.releaseSome() {
+		}
+	}
+}
+
+// releaseSome takes one step and reports whether there is more to do.
+func (o *Owner) releaseSome() bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.closed {
+		return false
+	}
+	o.st.ReleaseSome(releaseStep)
+	return o.st.Trash()
+}

@@ -1,0 +1,139 @@
+package owner
+
+import (
+	"context"
+	"time"
+
+	"github.com/waystation/waystation/internal/partition/state"
+)
+
+// waiter is one long poll.
+type waiter struct {
+	terms      terms
+	ch         chan delivery // capacity 1; exactly one delivery, or none if removed in time
+	prev, next *waiter
+	list       *waiterList
+}
+
+// waiterList keeps long polls in the order in which they came.
+type waiterList struct {
+	head, tail *waiter
+	n          int
+}
+
+func (l *waiterList) len() int {
+	if l == nil {
+		return 0
+	}
+	return l.n
+}
+
+func (l *waiterList) push(w *waiter) {
+	w.list, w.prev = l, l.tail
+	if l.tail != nil {
+		l.tail.next = w
+	} else {
+		l.head = w
+	}
+	l.tail = w
+	l.n++
+}
+
+// remove takes w out; false if it is not in l.
+func (l *waiterList) remove(w *waiter) bool {
+	if w.list != l {
+		return false
+	}
+	if w.prev != nil {
+		w.prev.next = w.next
+	} else {
+		l.head = w.next
+	}
+	if w.next != nil {
+		w.next.prev = w.prev
+	} else {
+		l.tail = w.prev
+	}
+	w.prev, w.next, w.list = nil, nil, nil
+	l.n--
+	return true
+}
+
+// poll registers a long poll. Call with mu held.
+func (o *Owner) poll(q *state.Queue, t terms) *waiter {
+	l := o.waiters[q]
+	if l == nil {
+		l = &waiterList{}
+		o.waiters[q] = l
+	}
+	w := &waiter{terms: t, ch: make(chan delivery, 1)}
+	l.push(w)
+	o.waiting.Add(1)
+	return w
+}
+
+// unpoll takes a long poll out, if it was not served yet. Call with mu held.
+func (o *Owner) unpoll(q *state.Queue, w *waiter) {
+	l := o.waiters[q]
+	if l == nil || !l.remove(w) {
+		return
+	}
+	o.waiting.Add(-1)
+	if l.n == 0 {
+		delete(o.waiters, q)
+	}
+}
+
+// dismiss answers all polls of a list with err. Call with mu held.
+func (o *Owner) dismiss(l *waiterList, err error) {
+	for w := l.head; w != nil; w = l.head {
+		l.remove(w)
+		o.waiting.Add(-1)
+		w.ch <- delivery{err: err}
+	}
+}
+
+// serve gives those who wait for a queue what is there. Call with mu held.
+func (o *Owner) serve(q *state.Queue) error {
+	l := o.waiters[q]
+	if l.len() == 0 || o.cfg.Space.forReceives() != nil {
+		return nil
+	}
+	for l.n > 0 && q.Available() {
+		w := l.head
+		d := o.take(q, w.terms)
+		if d.err == ErrNotOwner {
+			return d.err
+		}
+		if d.err == nil && len(d.messages) == 0 {
+			if !d.dead {
+				break
+			}
+			continue
+		}
+		o.unpoll(q, w)
+		w.ch <- d
+	}
+	return nil
+}
+
+// await waits until a long poll is served, its time is over, or its client has gone.
+func (o *Owner) await(ctx context.Context, w *waiter, wait time.Duration, remove func()) delivery {
+	timer := time.NewTimer(wait)
+	defer timer.Stop()
+	select {
+	case d := <-w.ch:
+		return d
+	case <-timer.C:
+	case <-ctx.Done():
+	}
+	o.mu.Lock()
+	remove()
+	o.mu.Unlock()
+	select {
+	case d := <-w.ch: // served at the last moment
+		return d
+	default:
+		return delivery{}
+	}
+}

@@ -1,0 +1,240 @@
+package state
+
+import "github.com/waystation/waystation/internal/queue"
+
+// record is the open one: facts, and what is done once they have their place.
+type record struct {
+	b     []byte
+	start int // of the body of the fact being written
+
+	placings []placing
+	removed  []leaving
+	homes    []homing
+	marks    []marking
+	again    []remembering
+	dropped  []*Queue
+}
+
+type placing struct {
+	place  Place
+	offset uint32 // of the payload in the record
+	length uint32
+	shared bool // the payload has other places, too
+}
+
+type leaving struct {
+	q *Queue
+	m queue.Message
+}
+
+type homing struct {
+	q              *Queue
+	revision       uint64
+	defined        bool
+	offset, length uint32
+}
+
+type marking struct {
+	from uint32
+	key  uint64
+}
+
+type remembering struct {
+	q    *Queue
+	id   queue.DedupID
+	orig queue.Original
+}
+
+// Record is what was decided since the last Written, to be handed to the log;
+// nil if nothing was. It is good until the next call of s.
+func (s *State) Record() []byte {
+	if len(s.rec.b) == 0 {
+		return nil
+	}
+	return s.rec.b
+}
+
+// Written says where the open record stands in the log, and carries out what it says.
+func (s *State) Written(at Pos) {
+	r := &s.rec
+	for _, q := range s.reserving {
+		q.reserving = 0
+	}
+	s.reserving, s.pending = s.reserving[:0], s.pending[:0]
+	for i := range r.placings {
+		p := &r.placings[i]
+		s.place(&p.place, Pos{at.Append, at.Offset + p.offset}, p.length, p.shared)
+		p.place = Place{}
+	}
+	for i := range r.removed {
+		s.release(r.removed[i].q, &r.removed[i].m)
+		r.removed[i] = leaving{}
+	}
+	for _, h := range r.homes {
+		s.settled(h.q, Pos{at.Append, at.Offset + h.offset}, int(h.length), h.revision, h.defined)
+	}
+	for _, m := range r.marks {
+		s.mark(m.from, m.key, at.Append)
+	}
+	for _, a := range r.again {
+		a.orig.Append = at.Append
+		s.remember(a.q, a.id, a.orig)
+	}
+	for i, q := range r.dropped {
+		s.forget(q)
+		r.dropped[i] = nil
+	}
+	if cap(r.b) > keepRecord {
+		r.b = nil
+	}
+	if cap(r.placings) > keepItems {
+		r.placings = nil
+	}
+	if cap(r.removed) > keepItems {
+		r.removed = nil
+	}
+	r.b, r.placings, r.removed, r.homes = r.b[:0], r.placings[:0], r.removed[:0], r.homes[:0]
+	r.marks, r.again, r.dropped = r.marks[:0], r.again[:0], r.dropped[:0]
+}
+
+// A record that was larger does not leave its buffers to the next ones.
+const (
+	keepRecord = 2 << 20
+	keepItems  = 1000
+)
+
+// leave gathers messages that left q, which the machine has taken out already.
+func (s *State) leave(q *Queue, messages ...queue.Message) {
+	s.putRemoved(q.Ref, messages)
+	for _, m := range messages {
+		s.rec.removed = append(s.rec.removed, leaving{q, m})
+	}
+	s.touch(q)
+}
+
+// release is called for each message that left its queue for good.
+func (s *State) release(q *Queue, m *queue.Message) {
+	s.unstray(q, m)
+	s.notes.drop(m.Source)
+	if q.parcels != nil {
+		delete(q.parcels, m.Key)
+	}
+	s.unhold(Pos{m.Append, m.Offset}, m.Len)
+}
+
+// hold retains a payload for one more place. One with several places is counted
+// once, however many of them are left.
+func (s *State) hold(at Pos, length uint32, shared bool) {
+	if shared {
+		if s.shared == nil {
+			s.shared = make(map[Pos]uint32)
+		}
+		s.shared[at]++
+		if s.shared[at] > 1 {
+			length = 0
+		}
+	}
+	s.cfg.Log.Retain(at.Append, int(length))
+}
+
+// unhold takes back one hold.
+func (s *State) unhold(at Pos, length uint32) {
+	if n, ok := s.shared[at]; ok {
+		if n > 1 {
+			s.shared[at] = n - 1
+			length = 0
+		} else {
+			delete(s.shared, at)
+		}
+	}
+	s.cfg.Log.Release(at.Append, int(length))
+}
+
+// place puts a payload that stands at a position of the log into a queue: a new
+// message, or one that is there already and was written again.
+func (s *State) place(p *Place, at Pos, length uint32, shared bool) {
+	q := s.open(p.Queue, p.FIFO)
+	m := q.machine()
+	s.hold(at, length, shared)
+	if old, there := q.existing(p.Key); there {
+		moved := old
+		moved.Append, moved.Offset, moved.Len = at.Append, at.Offset, length
+		m.Insert(s.now, moved)
+		s.unstray(q, &old)
+		s.unhold(Pos{old.Append, old.Offset}, old.Len)
+	} else {
+		m.Insert(s.now, queue.Message{
+			Key: p.Key, Append: at.Append, Offset: at.Offset, Len: length,
+			Sent: p.Sent, VisibleAt: p.VisibleAt, Group: p.Group, Receives: p.receives,
+			FirstReceived: p.first, LastReceived: p.last, Source: s.notes.put(p.Note), InFlight: p.inFlight,
+		})
+		if p.Name != (Name{}) {
+			m.Name(p.Key, p.Name)
+		}
+		if len(p.onward) > 0 {
+			q.setParcel(p.Key, p.onward)
+		}
+	}
+	if p.Dedup.Expires != 0 {
+		s.remember(q, p.Dedup.ID, queue.Original{ID: p.Dedup.Answer, Key: p.Key, Append: at.Append, Expires: p.Dedup.Expires})
+	}
+	s.touch(q)
+}
+
+// existing finds a message that is written again.
+func (q *Queue) existing(key uint64) (queue.Message, bool) {
+	if key >= q.m.NextKey() {
+		return queue.Message{}, false // the usual case, without looking
+	}
+	return q.m.Get(key)
+}
+
+func (q *Queue) setParcel(key uint64, places []Place) {
+	if q.parcels == nil {
+		q.parcels = make(map[uint64][]Place)
+	}
+	q.parcels[key] = places
+}
+
+// remember notes a deduplication id unless its time is over. What it replaces is
+// reported by the next Advance.
+func (s *State) remember(q *Queue, id queue.DedupID, o queue.Original) {
+	if o.Expires <= s.now {
+		return
+	}
+	q.machine().Remember(id, o)
+	s.cfg.Log.Retain(o.Append, dedupBytes)
+	s.touch(q)
+}
+
+// stray is a message whose payload's record does not name it.
+type stray struct {
+	q   *Queue
+	key uint64
+}
+
+func (s *State) stray(q *Queue, m *queue.Message) {
+	at := Pos{m.Append, m.Offset}
+	s.strays[at] = append(s.strays[at], stray{q, m.Key})
+	q.strays++
+}
+
+func (s *State) unstray(q *Queue, m *queue.Message) {
+	if q.strays == 0 {
+		return
+	}
+	at := Pos{m.Append, m.Offset}
+	list := s.strays[at]
+	for i, p := range list {
+		if p.q == q && p.key == m.Key {
+			q.strays--
+			list[i] = list[len(list)-1]
+			if list = list[:len(list)-1]; len(list) == 0 {
+				delete(s.strays, at)
+			} else {
+				s.strays[at] = list
+			}
+			return
+		}
+	}
+}
