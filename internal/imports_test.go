@@ -28,7 +28,8 @@ var mayImport = map[string][]string{
 	"internal/jet/jetsim":  {"internal/jet"},
 	"internal/jet/jettest": {"internal/jet"},
 	"internal/queue":       {},
-	"internal/access":      {},
+	"internal/access":      {"internal/access/oidc"},
+	"internal/access/oidc": {},
 
 	"internal/registry": {"internal/jet"},
 	// The rooms of a partition, each of which knows only those below it.

@@ -4,8 +4,10 @@ import (
 	"context"
 	"io"
 	"os"
+	"os/signal"
 	"slices"
 	"strings"
+	"syscall"
 
 	"github.com/alecthomas/kong"
 
@@ -33,11 +35,35 @@ func (c *serveCommand) Run(ctx context.Context, kctx *kong.Context, out io.Write
 	for _, name := range unknownEnv(os.Environ(), knownEnv(kctx.Model.Node)) {
 		log.Warn("unknown environment variable, it has no effect", telemetry.KeyResource, name)
 	}
-	return app.Run(ctx, c.Settings, app.Options{Log: log, Listening: func(b app.Banner) {
+	reload, stop := onHangup()
+	defer stop()
+	return app.Run(ctx, c.Settings, app.Options{Log: log, Reload: reload, Listening: func(b app.Banner) {
 		if err := b.Write(out); err != nil {
 			log.Warn("cannot write the banner", telemetry.KeyError, err)
 		}
 	}})
+}
+
+// onHangup turns each SIGHUP into a request to read the keys file again. Without a
+// handler the signal would end the process.
+func onHangup() (reload <-chan struct{}, stop func()) {
+	signals := make(chan os.Signal, 1)
+	signal.Notify(signals, syscall.SIGHUP)
+	asked, done := make(chan struct{}, 1), make(chan struct{})
+	go func() {
+		for {
+			select {
+			case <-signals:
+			case <-done:
+				return
+			}
+			select {
+			case asked <- struct{}{}:
+			default: // one that is still to be done will do for both
+			}
+		}
+	}()
+	return asked, func() { signal.Stop(signals); close(done) }
 }
 
 // knownEnv returns the environment variables of all flags.

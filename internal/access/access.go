@@ -3,7 +3,10 @@ package access
 import (
 	"errors"
 	"fmt"
+	"log/slog"
+	"os"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 )
@@ -16,12 +19,6 @@ const DefaultRegion = "us-east-1"
 
 // DefaultMaxSkew is how far a signature's time may be from ours, as with AWS.
 const DefaultMaxSkew = 15 * time.Minute
-
-// Credential is one entry of the keys file.
-type Credential struct {
-	Key, Secret, Account, User string
-	Policy                     *Policy // nil: everything in the own account
-}
 
 // Scope is the credential scope of a signature.
 type Scope struct{ Region, Service, Date string }
@@ -38,6 +35,7 @@ func (s Scope) CheckService(want string) error {
 type Config struct {
 	KeysFile       string        // path; "" = open mode
 	Credentials    []Credential  // further keys (tests, embedding); any makes the mode keyed
+	Roles          []Role        // further roles
 	DefaultAccount string        // account of unknown keys in open mode; default DefaultAccount
 	MaxSkew        time.Duration // default DefaultMaxSkew
 	// Hosts are names, besides those of loopback, by which requests may address an
@@ -49,6 +47,7 @@ type Config struct {
 	// EnforcePolicies has policies asked in open mode too. In keyed mode they
 	// always are.
 	EnforcePolicies bool
+	Logger          *slog.Logger // hears of changes of the keys file; nil: discard
 	Now             func() time.Time
 }
 
@@ -63,21 +62,17 @@ type Access struct {
 	hosts   []string // lower case
 	origins []string
 
+	given     people // besides the file
+	reloading sync.Mutex
+	file      keysPath // guarded by reloading
+	log       *slog.Logger
+
 	dir      atomic.Pointer[directory]
+	sealer   atomic.Pointer[sealer] // nil: no temporary credentials
 	warnings []string
 	cache    keyCache
+	sessions sessionCache
 	policies policyCache
-}
-
-// directory is who there is. It is immutable: a change makes a new one.
-type directory struct {
-	keys map[string]*holder
-}
-
-// holder is a credential with its principal made up beforehand.
-type holder struct {
-	secret    string
-	principal Principal
 }
 
 // New reads the keys file, if one is named, and refuses what is wrong with it.
@@ -85,7 +80,9 @@ func New(cfg Config) (*Access, error) {
 	a := &Access{
 		account: cfg.DefaultAccount, skew: cfg.MaxSkew, now: cfg.Now,
 		hosts: lowered(cfg.Hosts), origins: lowered(cfg.Origins),
+		given: people{keys: cfg.Credentials, roles: cfg.Roles}, log: cfg.Logger,
 	}
+	a.file.path = cfg.KeysFile
 	if a.account == "" {
 		a.account = DefaultAccount
 	}
@@ -102,39 +99,21 @@ func New(cfg Config) (*Access, error) {
 	if a.now == nil {
 		a.now = time.Now
 	}
-	creds := cfg.Credentials
+	if a.log == nil {
+		a.log = slog.New(slog.DiscardHandler)
+	}
 	if cfg.KeysFile != "" {
-		list, warnings, err := readKeys(cfg.KeysFile)
-		if err != nil {
-			return nil, fmt.Errorf("access: keys file: %w", err)
-		}
-		a.warnings = warnings
-		creds = append(list, creds...)
+		a.file.seen, _ = os.Stat(cfg.KeysFile) // read says what is wrong
 	}
-	a.open = cfg.KeysFile == "" && len(creds) == 0
+	a.open = cfg.KeysFile == "" && len(cfg.Credentials) == 0
 	a.enforce = !a.open || cfg.EnforcePolicies
-	dir, err := newDirectory(creds)
+	dir, warnings, err := a.read()
 	if err != nil {
-		return nil, fmt.Errorf("access: %w", err)
+		return nil, err
 	}
+	a.warnings = warnings
 	a.dir.Store(dir)
 	return a, nil
-}
-
-func newDirectory(creds []Credential) (*directory, error) {
-	d := &directory{keys: make(map[string]*holder, len(creds))}
-	for _, c := range creds {
-		if err := c.check(); err != nil {
-			return nil, err
-		}
-		if _, ok := d.keys[c.Key]; ok {
-			return nil, fmt.Errorf("key %s: given twice", c.Key)
-		}
-		p := userPrincipal(c.Account, c.User)
-		p.Key, p.Policy = c.Key, c.Policy
-		d.keys[c.Key] = &holder{secret: c.Secret, principal: p}
-	}
-	return d, nil
 }
 
 // Open reports whether this is open mode: any key, no signature checked.

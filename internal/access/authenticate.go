@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"crypto/subtle"
 	"encoding/hex"
+	"errors"
 	"net/http"
 	"strings"
 	"sync"
@@ -191,8 +192,9 @@ func (a *Access) identify(r *http.Request) (Principal, Scope, error) {
 	}
 	if s.token != "" {
 		// Anybody's token is taken, for any key; one of ours says whose it is.
-		if h, err := a.sessionOf(&s); err == nil {
-			return h.principal, scope, nil
+		h, err := a.sessionOf(&s)
+		if err == nil || errors.Is(err, ErrExpiredToken) {
+			return h.principal, scope, err
 		}
 	}
 	p := a.root

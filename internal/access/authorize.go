@@ -37,7 +37,7 @@ func (a *Access) Unquestioned(p *Principal, account, policy string) bool {
 	if !a.enforce {
 		return true
 	}
-	return policy == "" && p.Policy == nil && p.Session == nil &&
+	return policy == "" && p.Policy == nil && (p.Session == nil || p.Session.Policy == nil) &&
 		!p.Anonymous && p.Service == "" && p.Account == account
 }
 

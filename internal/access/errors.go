@@ -38,6 +38,9 @@ var (
 			"Check your AWS Secret Access Key and signing method. Consult the service documentation for details."}
 	// ErrExpired: a presigned request is used after its X-Amz-Expires.
 	ErrExpired = &Error{Code: "RequestExpired", Status: 400, Message: "Request has expired."}
+	// ErrExpiredToken: temporary credentials whose time is over.
+	ErrExpiredToken = &Error{Code: "ExpiredToken", Status: 403,
+		Message: "The security token included in the request is expired"}
 	// ErrAccessDenied: authenticated, but not allowed.
 	ErrAccessDenied = &Error{Code: "AccessDenied", Status: 403, Message: "Access to the resource is denied."}
 )

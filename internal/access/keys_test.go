@@ -84,7 +84,7 @@ func TestKeysFileRefused(t *testing.T) {
 		{"no keys", "keys: []", "names no keys"},
 		{"unknown key", "keys: [{" + good + ", admin: true}]", "admin"},
 		{"unknown top key", "kyes: []", "kyes"},
-		{"no YAML", "\tkeys", "yaml"},
+		{"no YAML", "\tkeys", "cannot start any token"},
 		{"two documents", "keys: [{" + good + "}]\n---\nkeys: []", "more than one"},
 		{"no secret", `keys: [{key: K, account: "123456789012"}]`, "secret must have"},
 		{"no access key", `keys: [{secret: longenough, account: "123456789012"}]`, "key is missing"},
@@ -119,9 +119,9 @@ func FuzzParseKeys(f *testing.F) {
 	f.Add([]byte(exampleKeys))
 	f.Add([]byte("keys: [{key: &a [*a]}]"))
 	f.Fuzz(func(t *testing.T, data []byte) {
-		creds, err := parseKeys(data)
-		if err == nil && len(creds) == 0 {
-			t.Fatal("accepted no keys")
+		who, err := parseKeys(data)
+		if err == nil && len(who.keys) == 0 && len(who.roles) == 0 {
+			t.Fatal("accepted nobody")
 		}
 	})
 }

@@ -26,6 +26,8 @@ type App struct {
 	services *group
 	started  time.Time
 
+	reload <-chan struct{} // asks for the keys file to be read again
+
 	drain     context.Context // cancelled when stopping begins
 	stopPolls context.CancelFunc
 	ready     atomic.Bool // every service was ready once
@@ -56,7 +58,7 @@ func New(cfg Config, opts Options) (*App, error) {
 		return nil, fmt.Errorf("data: %w", err)
 	}
 	cfg.Data = dir
-	a := &App{cfg: cfg, log: log, metrics: telemetry.New(Version()), services: newGroup(log)}
+	a := &App{cfg: cfg, log: log, metrics: telemetry.New(Version()), services: newGroup(log), reload: opts.Reload}
 	a.drain, a.stopPolls = context.WithCancel(context.Background())
 	return a, nil
 }

@@ -9,6 +9,9 @@ import (
 type Options struct {
 	// Log takes the log; nil discards it.
 	Log *slog.Logger
+	// Reload asks, each time, for the keys file to be read again; nil: never. It is
+	// read when it has changed in any case.
+	Reload <-chan struct{}
 	// Listening is called once the address is taken, before the services are
 	// ready; nil: not called.
 	Listening func(Banner)

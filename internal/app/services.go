@@ -28,8 +28,9 @@ func (a *App) table() []service {
 		{name: "access", open: a.openAccess},
 		{name: "jet", needs: []string{"data"}, open: a.openJet},
 		{name: "registry", needs: []string{"jet"}, open: a.openRegistry},
+		{name: "credentials", needs: []string{"access", "registry"}, open: a.openCredentials},
 		{name: "partition", needs: []string{"jet", "registry"}, open: a.openPartition},
-		{name: "api", needs: []string{"access", "registry", "partition"}, open: a.openAPI},
+		{name: "api", needs: []string{"credentials", "partition"}, open: a.openAPI},
 		{name: "http", needs: []string{"listen", "api"}, open: a.openHTTP},
 		{name: "operations", needs: []string{"http"}, open: a.openOperations},
 	}
@@ -85,6 +86,7 @@ func (a *App) openAccess(context.Context) (parts, error) {
 	acc, err := access.New(access.Config{
 		KeysFile: a.cfg.Keys, DefaultAccount: a.cfg.Account,
 		Hosts: a.cfg.OpenHosts, Origins: slices.Concat(a.cfg.OpenOrigins, a.cfg.CORSOrigins), EnforcePolicies: a.cfg.EnforcePolicies,
+		Logger: a.log.With(keyService, "access", keyResource, a.cfg.Keys),
 	})
 	if err != nil {
 		return parts{}, err
@@ -96,7 +98,17 @@ func (a *App) openAccess(context.Context) (parts, error) {
 		a.log.Warn(warning, keyService, "access", keyResource, a.cfg.Keys)
 	}
 	a.access = acc
-	return parts{}, nil
+	return parts{run: func(ctx context.Context) error { return acc.Run(ctx, a.reload) }}, nil
+}
+
+// openCredentials gives access the secret of temporary credentials, which is the
+// same on all nodes.
+func (a *App) openCredentials(ctx context.Context) (parts, error) {
+	secret, err := a.registry.Secret(ctx, "session-tokens", 32)
+	if err != nil {
+		return parts{}, err
+	}
+	return parts{}, a.access.SetSecret(secret)
 }
 
 func (a *App) openJet(ctx context.Context) (parts, error) {
@@ -154,6 +166,7 @@ func (a *App) openAPI(context.Context) (parts, error) {
 				Access:      a.access,
 				Logger:      a.log,
 			},
+			STS: a.access,
 		}),
 		Access:  a.access,
 		Logger:  a.log.With(keyService, "api"),

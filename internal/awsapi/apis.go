@@ -13,12 +13,13 @@ import (
 // tables.
 type Needs struct {
 	SQS sqs.Config
+	STS sts.Access
 }
 
 // All makes every API that there is.
 func All(n Needs) []*protocol.API {
 	return []*protocol.API{
 		sqs.New(n.SQS),
-		sts.New(),
+		sts.New(n.STS),
 	}
 }

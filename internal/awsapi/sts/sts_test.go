@@ -35,7 +35,7 @@ func TestCallerIdentity(t *testing.T) {
 			t.Parallel()
 			got, err := callerIdentity(context.Background(), &protocol.Call{Principal: tt.p}, &protocol.Empty{})
 			if tt.code != "" {
-				var e *protocol.Error
+				var e *access.Error
 				if !errors.As(err, &e) || e.Code != tt.code {
 					t.Fatalf("error %v, want code %s", err, tt.code)
 				}
@@ -50,7 +50,7 @@ func TestCallerIdentity(t *testing.T) {
 
 func TestTable(t *testing.T) {
 	t.Parallel()
-	api := New()
+	api := New(nil)
 	names := make([]string, len(api.Operations))
 	for i, op := range api.Operations {
 		names[i] = op.Name
