@@ -21,7 +21,7 @@ const (
 	// while a body grows it is there twice, and one caller gets half of the budget.
 	roomForLargest = 4
 
-	// bodyPatience is how long a body waits for room before it is refused.
+	// bodyPatience is how long a request waits for room, in all, before it is refused.
 	bodyPatience = 5 * time.Second
 	// maxWaiting bounds the bodies that wait, maxPeerWaiting those of one caller;
 	// further ones are refused at once.
@@ -77,6 +77,7 @@ type lease struct {
 	stranger bool
 	peer     *peer
 	held     int64
+	waited   time.Duration // so far, of bodyPatience
 }
 
 type waiter struct {
@@ -93,8 +94,8 @@ func newBudget(limit int64) *budget {
 	}
 }
 
-// take asks for n more bytes, waiting for them for as long as a body may. It
-// reports whether they were given.
+// take asks for n more bytes, waiting for them for as long as the request still
+// may. It reports whether they were given.
 func (l *lease) take(ctx context.Context, n int64) bool {
 	b := l.budget
 	if b == nil {
@@ -108,7 +109,7 @@ func (l *lease) take(ctx context.Context, n int64) bool {
 		b.mu.Unlock()
 		return true
 	}
-	if queue.Len() >= maxWaiting || l.peer.waiting >= maxPeerWaiting || ctx.Err() != nil {
+	if queue.Len() >= maxWaiting || l.peer.waiting >= maxPeerWaiting || l.waited >= bodyPatience || ctx.Err() != nil {
 		b.mu.Unlock()
 		return false
 	}
@@ -117,14 +118,17 @@ func (l *lease) take(ctx context.Context, n int64) bool {
 	l.peer.waiting++
 	b.mu.Unlock()
 
-	timer := time.NewTimer(bodyPatience)
+	start := time.Now()
+	timer := time.NewTimer(bodyPatience - l.waited)
 	defer timer.Stop()
 	select {
 	case <-w.granted:
+		l.waited += time.Since(start)
 		return true
 	case <-timer.C:
 	case <-ctx.Done():
 	}
+	l.waited = bodyPatience
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if w.done {

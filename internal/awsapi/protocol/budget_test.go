@@ -110,8 +110,11 @@ func TestBudgetWaits(t *testing.T) {
 			t.Error("given after giving up")
 		}
 		start := time.Now()
-		if b.lease("192.0.2.4").take(context.Background(), 30) || time.Since(start) != bodyPatience || b.waiting[0].Len() != 0 {
-			t.Errorf("given after %v", time.Since(start))
+		patient := b.lease("192.0.2.4")
+		for range 3 {
+			if patient.take(context.Background(), 30) || time.Since(start) != bodyPatience || b.waiting[0].Len() != 0 {
+				t.Errorf("given after %v", time.Since(start))
+			}
 		}
 	})
 }
