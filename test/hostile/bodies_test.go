@@ -205,7 +205,7 @@ func TestFloodHTTP2(t *testing.T) {
 	var p http.Protocols
 	p.SetUnencryptedHTTP2(true)
 	var all sync.WaitGroup
-	for range 10 {
+	for range 4 {
 		tr := &http.Transport{Protocols: &p}
 		t.Cleanup(tr.CloseIdleConnections)
 		client := &http.Client{Transport: tr, Timeout: time.Minute}
