@@ -458,6 +458,39 @@ func TestPurge(t *testing.T) {
 	n.wantCounts(q, 1, 0, 0)
 }
 
+// A purge forgets deduplication ids, too, also when the log is read again: those
+// seen since are remembered.
+func TestPurgeForgetsDeduplicationIDs(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	n := startNode(t, jet.Config{Dir: dir}, nil)
+	q := n.queue("q.fifo", fifo)
+	first := n.send(q, fifoMessage("g", "a", "1"), fifoMessage("g", "b", "2"))
+	if err := n.svc.Purge(t.Context(), q); err != nil {
+		t.Fatal(err)
+	}
+	again := n.send(q, fifoMessage("g", "a", "3"))
+	if again[0].ID == first[0].ID || again[0].Sequence <= first[1].Sequence {
+		t.Errorf("after the purge a message was taken for a duplicate: %v, the first was %v", again[0], first[0])
+	}
+	if err := n.stop(); err != nil {
+		t.Fatal(err)
+	}
+	n = startNode(t, jet.Config{Dir: dir}, nil)
+	q, _ = n.reg.Queue(q.Account, q.Region, q.Name)
+	n.wantCounts(q, 1, 0, 0)
+	if dup := n.send(q, fifoMessage("g", "a", "4")); dup[0] != again[0] {
+		t.Errorf("a duplicate of what came after the purge was sent as %v, want %v", dup[0], again[0])
+	}
+	if other := n.send(q, fifoMessage("g", "b", "5")); other[0].ID == first[1].ID {
+		t.Error("the restart brought back a deduplication id that was purged")
+	}
+	got := n.receive(q, ReceiveOptions{Max: 10, Visibility: 30})
+	if len(got) != 2 || got[0].Body != "3" || got[1].Body != "5" {
+		t.Errorf("received %v", got)
+	}
+}
+
 func TestReceipts(t *testing.T) {
 	t.Parallel()
 	n := startNode(t, jet.Config{Dir: t.TempDir()}, nil)

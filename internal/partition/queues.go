@@ -126,6 +126,9 @@ func (s *Service) received(q *registry.Queue, d *owner.Delivered, r *Received) (
 	r.DeadLetterSource = d.Note.Source
 	if q.FIFO {
 		r.Sequence = d.Receipt.Key
+		if r.DeadLetterSource != "" {
+			r.DedupID = r.ID.String() // as with Amazon SQS: an id of the message alone
+		}
 	}
 	r.Receipt = s.receipts.sign(q.ID, d.Receipt.Key, d.Receipt.Receive)
 	return nil
@@ -186,7 +189,7 @@ func (s *Service) entries(q *registry.Queue, receipts []string, add func(i int, 
 	return out, nil
 }
 
-// Purge removes all messages of a queue. ErrPurgeInProgress within 60 s of the last purge.
+// Purge removes all messages of a queue and forgets deduplication ids. ErrPurgeInProgress within 60 s of the last purge.
 func (s *Service) Purge(ctx context.Context, q *registry.Queue) error {
 	_, err := call(ctx, s, q.Partition, opPurge, owner.QueueIn{Queue: refOf(q)})
 	return err

@@ -268,33 +268,6 @@ func (m *Machine) Each(fn func(Message) bool) {
 	m.entries.each(func(_ uint32, e *entry) bool { return fn(m.message(e)) })
 }
 
-// ClearEach removes all messages with keys below before, whatever their state. fn
-// gets each of them, and must not call the machine. Deduplication ids stay. It
-// costs a visit to every message; Empty does not.
-func (m *Machine) ClearEach(before uint64, fn func(Message)) {
-	if before >= m.nextKey {
-		m.Each(func(msg Message) bool { fn(msg); return true })
-		m.reset()
-		return
-	}
-	m.entries.each(func(i uint32, e *entry) bool {
-		if e.key < before {
-			fn(m.drop(i))
-		}
-		return true
-	})
-}
-
-// reset drops all messages at once.
-func (m *Machine) reset() {
-	m.entries, m.groups = slab[entry]{}, slab[group]{}
-	m.keys, m.names = index{}, index{}
-	m.timers, m.ages = timeline{}, timeline{}
-	m.ring, m.unsettled = groupList{}, groupList{}
-	m.visible, m.inFlight, m.delayed, m.bytes = 0, 0, 0, 0
-	m.attempts, m.named = nil, nil
-}
-
 func (m *Machine) find(key uint64) uint32 {
 	for i := m.keys.first(mix(key)); i != 0; {
 		e := m.entries.at(i)

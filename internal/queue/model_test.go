@@ -257,15 +257,6 @@ func (o *model) Remove(key uint64) (Message, bool) {
 	return Message{}, false
 }
 
-func (o *model) Clear(before uint64) (out []Message) {
-	for _, x := range slices.Clone(o.messages) {
-		if x.Key < before {
-			out = append(out, o.drop(x))
-		}
-	}
-	return out
-}
-
 func (o *model) Advance(now Time) (c Changes) {
 	slices.SortFunc(o.messages, func(a, b *modelMessage) int {
 		return cmp.Or(cmp.Compare(a.Sent, b.Sent), cmp.Compare(a.Key, b.Key))

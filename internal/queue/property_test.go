@@ -90,7 +90,7 @@ func runPair(t *rapid.T, fifo bool) {
 	}{
 		{"send", 4, p.send}, {"flood", 1, p.flood}, {"late", 1, p.late}, {"receive", 5, p.receive},
 		{"delete", 3, p.delete}, {"hide", 3, p.changeVisibility}, {"wait", 3, p.wait}, {"remember", 1, p.remember},
-		{"rewrite", 1, p.rewrite}, {"remove", 1, p.remove}, {"configure", 1, p.configure}, {"clear", 1, p.clear},
+		{"rewrite", 1, p.rewrite}, {"remove", 1, p.remove}, {"configure", 1, p.configure}, {"empty", 1, p.empty},
 		{"restore", 1, p.restore},
 	} {
 		for k := range a.weight {
@@ -398,24 +398,29 @@ func (p *pair) configure() {
 	p.advance()
 }
 
-func (p *pair) clear() {
+// empty is a purge: nothing stays but the next key.
+func (p *pair) empty() {
 	p.advance()
-	before := p.m.NextKey()
-	if rapid.Bool().Draw(p.t, "part") {
-		before = rapid.Uint64Range(0, before).Draw(p.t, "before")
-	} else if rapid.IntRange(0, 3).Draw(p.t, "really") > 0 {
+	if rapid.IntRange(0, 3).Draw(p.t, "really") > 0 {
 		return
 	}
 	var got []Message
-	p.m.ClearEach(before, func(msg Message) { got = append(got, msg) })
-	want := p.o.Clear(before)
-	byKey := func(a, b Message) int { return cmp.Compare(a.Key, b.Key) }
-	slices.SortFunc(got, byKey)
-	slices.SortFunc(want, byKey)
-	p.same("cleared", got, want)
-	p.settled()
-	p.turns() // groups open in the order in which messages were visited
-	p.fact(func(_ Time, m *Machine) { m.ClearEach(before, func(Message) {}) })
+	for r, more := p.m.Empty(), true; more; {
+		more = r.Next(rapid.IntRange(1, 50).Draw(p.t, "step"),
+			func(msg Message) { got = append(got, msg) }, func(Original) { p.forgotten++ })
+	}
+	want := slices.Clone(p.o.messages)
+	p.same("emptied", len(got), len(want))
+	slices.SortFunc(got, func(a, b Message) int { return cmp.Compare(a.Key, b.Key) })
+	slices.SortFunc(want, func(a, b *modelMessage) int { return cmp.Compare(a.Key, b.Key) })
+	for k, msg := range got {
+		msg.Group = want[k].Group // not told any more
+		p.same("emptied", msg, want[k].Message)
+	}
+	nextKey := p.o.nextKey
+	p.o = newModel(p.o.cfg)
+	p.o.nextKey = nextKey
+	p.fact(func(_ Time, m *Machine) { m.Empty() })
 }
 
 // compare looks at everything that can be asked.

@@ -10,20 +10,19 @@ type Remains struct {
 	chunk      int // the next one of entries, then of remembered
 }
 
-// Empty removes all messages, whatever their state. Deduplication ids stay.
+// Empty removes everything: messages in any state with their attempts and names,
+// and deduplication ids.
 func (m *Machine) Empty() *Remains {
 	r := &Remains{entries: m.entries}
-	m.reset()
-	return r
-}
-
-// Retire removes everything, deduplication ids too.
-func (m *Machine) Retire() *Remains {
-	r := m.Empty()
 	if m.remembered != nil {
 		r.remembered, r.replaced = m.remembered.items, m.remembered.replaced
-		m.remembered = nil
 	}
+	m.entries, m.groups = slab[entry]{}, slab[group]{}
+	m.keys, m.names = index{}, index{}
+	m.timers, m.ages = timeline{}, timeline{}
+	m.ring, m.unsettled = groupList{}, groupList{}
+	m.visible, m.inFlight, m.delayed, m.bytes = 0, 0, 0, 0
+	m.attempts, m.named, m.remembered = nil, nil, nil
 	return r
 }
 

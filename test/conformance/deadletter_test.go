@@ -92,6 +92,11 @@ func TestFIFODeadLetterQueue(t *testing.T) {
 	wantBodies(t, []types.Message{one(t, c, source)}, "3")
 	dead := receive(t, c, dlq, upTo(10), wait(5))
 	wantBodies(t, dead, "1", "2")
+	for i, m := range dead {
+		if id := m.Attributes["MessageDeduplicationId"]; id != *m.MessageId || *m.MessageId != *got[i].MessageId {
+			t.Errorf("the deduplication id of %s, once %s, is %s; want the message's id", *m.MessageId, *got[i].MessageId, id)
+		}
+	}
 	if dead[0].Attributes["MessageGroupId"] != "g" || dead[0].Attributes["DeadLetterQueueSourceArn"] != arn(t, c, source) {
 		t.Errorf("attributes = %v", dead[0].Attributes)
 	}

@@ -310,3 +310,16 @@ func TestPurge(t *testing.T) {
 	_, err = c.PurgeQueue(bound(t), &sqs.PurgeQueueInput{QueueUrl: aws.String(endpoint(t) + "/" + account + "/absent")})
 	wantError[*types.QueueDoesNotExist](t, err, codeNoQueue)
 }
+
+// A purge forgets deduplication ids, too.
+func TestPurgeOfFIFO(t *testing.T) {
+	t.Parallel()
+	c := client(t)
+	url := fifoQueue(t, c)
+	send(t, c, url, "m", group("g"))
+	if _, err := c.PurgeQueue(bound(t), &sqs.PurgeQueueInput{QueueUrl: &url}); err != nil {
+		t.Fatal(err)
+	}
+	send(t, c, url, "m", group("g"))
+	wantCounts(t, c, url, "1", "0", "0")
+}

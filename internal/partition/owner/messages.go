@@ -94,8 +94,8 @@ type Nothing struct{}
 // purgeEvery is the shortest time between two purges of a queue.
 const purgeEvery = 60 * 1000
 
-// Purge removes all messages of a queue. ErrPurgeInProgress within 60 s of the
-// last purge.
+// Purge removes all messages of a queue and forgets its deduplication ids.
+// ErrPurgeInProgress within 60 s of the last purge.
 func (o *Owner) Purge(_ context.Context, in QueueIn) (Nothing, error) {
 	return Nothing{}, o.change(0, in.Queue, func(q *state.Queue, _ *definition) error {
 		if last := q.Purged(); last != 0 && o.st.Now() < last+purgeEvery {

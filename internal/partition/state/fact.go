@@ -16,7 +16,7 @@ const (
 	factMoved      = 5  // messages went from one queue to another
 	factRemembered = 6  // a deduplication id was seen
 	factQueue      = 7  // all that is known of a queue beside its messages
-	factPurged     = 8  // all messages below a key are gone
+	factPurged     = 8  // all messages are gone, deduplication ids forgotten
 	factDropped    = 9  // the queue and all in it are gone
 	factMark       = 10 // how far another partition's outbox was taken in
 	factTask       = 11 // a move task changed

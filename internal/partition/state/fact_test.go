@@ -84,7 +84,7 @@ func TestFactsReadAsWritten(t *testing.T) {
 	s.putMark(1, 2)
 	s.putHidden(q, 1, 2, 3, true)
 	s.putRemoved(q, []queue.Message{{Key: 1}, {Key: 2}})
-	s.putPurged(q, 10, 20)
+	s.putPurged(q, 20)
 	s.putDropped(q)
 	s.putTask(q, task)
 	s.putAttempt(q, attempt, 5, []uint64{1, 2})

@@ -223,9 +223,8 @@ func readQueue(b []byte) (f queueFact, err error) {
 	return f, r.err
 }
 
-func (s *State) putPurged(q Ref, before uint64, at Time) {
+func (s *State) putPurged(q Ref, at Time) {
 	b := putRef(s.begin(factPurged), q)
-	b = binary.AppendUvarint(b, before)
 	s.end(binary.AppendVarint(b, int64(at)))
 }
 

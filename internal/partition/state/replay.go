@@ -92,12 +92,12 @@ func (s *State) replayOf(kind byte, b []byte) error {
 			}
 		}
 	case factPurged:
-		before, at := r.uvarint(), Time(r.varint())
+		at := Time(r.varint())
 		if q != nil && r.err == nil {
 			s.Tick(at)
 			q.purged = at
 			if q.m != nil {
-				q.m.ClearEach(before, func(m queue.Message) { s.release(q, &m) })
+				s.discard(q, q.m.Empty())
 			}
 		}
 	case factDropped:

@@ -152,7 +152,7 @@ func (s *State) forget(q *Queue) {
 		return
 	}
 	if q.m != nil {
-		s.discard(q, q.m.Retire())
+		s.discard(q, q.m.Empty())
 	}
 	if q.homeAt.Append != 0 {
 		s.cfg.Log.Release(q.homeAt.Append, homeBytes)
@@ -166,9 +166,9 @@ func (s *State) forget(q *Queue) {
 	q.gone = true
 }
 
-// Purge removes all messages of a queue.
+// Purge removes all messages of a queue, and forgets its deduplication ids.
 func (s *State) Purge(q *Queue) {
-	s.putPurged(q.Ref, q.NextKey(), s.now)
+	s.putPurged(q.Ref, s.now)
 	q.purged = s.now
 	if q.m != nil {
 		s.discard(q, q.m.Empty())
