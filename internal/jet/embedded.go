@@ -91,6 +91,9 @@ func (e *embedded) options() (*server.Options, error) {
 
 // start starts a server. The caller holds mu or is the only one.
 func (e *embedded) start() error {
+	if err := checkBlocks(e.cfg.Dir); err != nil {
+		return err
+	}
 	opts, err := e.options()
 	if err != nil {
 		return err
