@@ -28,4 +28,4 @@ bench:
 	scripts/bench.sh
 
 docs:
-	go run ./internal/awsapi/compat > docs/compatibility.md
+	go run ./internal/awsapi/compatibility > docs/compatibility.md

@@ -61,7 +61,7 @@ var mayImport = map[string][]string{
 	"internal/bench": {"", "internal/jet", "internal/journal", "internal/partition", "internal/queue", "internal/registry"},
 	"internal/demo":  {"", "examples/orders"},
 	// Writes docs/compatibility.md from the tables of the APIs.
-	"internal/awsapi/compat": {"internal/awsapi", "internal/awsapi/protocol"},
+	"internal/awsapi/compatibility": {"internal/awsapi", "internal/awsapi/protocol"},
 }
 
 // onlyIn says which packages may import something from outside. Tests may

@@ -456,19 +456,6 @@ func TestTablesRefused(t *testing.T) {
 	}
 }
 
-func TestWriteTable(t *testing.T) {
-	t.Parallel()
-	var b strings.Builder
-	if err := (&toy{}).api().WriteTable(&b); err != nil {
-		t.Fatal(err)
-	}
-	want := "| Operation | Status | Notes |\n|---|---|---|\n| SendMessage | works |  |\n| ReceiveMessage | partly | no \\| attributes |\n" +
-		"| DeleteMessage | works | note |\n| PurgeQueue | not yet | needs a broom |\n"
-	if b.String() != want {
-		t.Errorf("got\n%s", b.String())
-	}
-}
-
 func TestRandomID(t *testing.T) {
 	t.Parallel()
 	seen := map[string]bool{}

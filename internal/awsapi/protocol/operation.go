@@ -20,6 +20,9 @@ type Operation struct {
 	// ConditionKeys are the keys that policies may ask of it, beside the API's.
 	ConditionKeys []string
 
+	// Lacking are the members of AWS's input or output that it does not know.
+	Lacking []Lacking
+
 	anonymous  bool
 	rootOnly   bool
 	streamBody bool
@@ -48,6 +51,18 @@ func WithNote(note string) Option { return func(op *Operation) { op.Note = note 
 // PartlyWorks marks the operation as incomplete; note says what is missing.
 func PartlyWorks(note string) Option {
 	return func(op *Operation) { op.Status, op.Note = Partly, note }
+}
+
+// Lacking is members that are not there yet, and why.
+type Lacking struct {
+	Members []string // paths: "Description", "Filter.Pattern"
+	Reason  string
+}
+
+// Without names members of AWS's input or output that the operation does not know
+// yet: in inputs they are ignored. Those of a structure's member are named by a path.
+func Without(reason string, members ...string) Option {
+	return func(op *Operation) { op.Lacking = append(op.Lacking, Lacking{members, reason}) }
 }
 
 // AllowAnonymous lets unsigned requests reach the handler in keyed mode, with

@@ -28,5 +28,5 @@
 //
 // What works, and what deliberately differs, stands in docs/compatibility.md,
 // which is generated from the tables of this package (operations.go,
-// attributes.go, compat.go).
+// attributes.go, compatibility.go).
 package sqs

@@ -37,11 +37,14 @@ func New(a Access) *protocol.API {
 
 func (s *service) operations() []protocol.Operation {
 	note := protocol.WithNote
+	size := protocol.Without("Tokens have no size that a caller could set, and carry nothing that could fill them.",
+		"MinimumSessionTokenSize", "SessionTokenSize", "SessionTokenUtilization")
 	return []protocol.Operation{
-		protocol.Op("AssumeRole", s.assumeRole,
+		protocol.Op("AssumeRole", s.assumeRole, size,
 			protocol.PartlyWorks("Roles and their trust policies are those of the keys file. PolicyArns, ProvidedContexts and MFA are refused; TransitiveTagKeys too.")),
 		protocol.Missing("AssumeRoleWithSAML", "Use AssumeRoleWithWebIdentity: providers of OpenID Connect are what the keys file knows."),
-		protocol.Op("AssumeRoleWithWebIdentity", s.assumeRoleWithWebIdentity, protocol.AllowAnonymous(),
+		protocol.Op("AssumeRoleWithWebIdentity", s.assumeRoleWithWebIdentity, protocol.AllowAnonymous(), size,
+			protocol.Without("Contexts of other identity providers are not passed on.", "TrustedIdentityPropagationContext"),
 			protocol.PartlyWorks("With ID tokens of the OpenID Connect providers of the keys file. PolicyArns and ProviderId (OAuth 2.0) are refused.")),
 		protocol.Missing("AssumeRoot", "There is no organization whose member accounts could be entered; no policy can lock out an account's root here."),
 		protocol.Missing("DecodeAuthorizationMessage", "Refusals are plain text here: nothing is encoded in them."),
@@ -50,9 +53,10 @@ func (s *service) operations() []protocol.Operation {
 		protocol.Op("GetCallerIdentity", callerIdentity,
 			note("For any key that can sign; no policy can forbid it. Query and JSON 1.1.")),
 		protocol.Missing("GetDelegatedAccessToken", "Tokens for partners' products: there are none."),
-		protocol.Op("GetFederationToken", s.federationToken,
+		protocol.Op("GetFederationToken", s.federationToken, size,
 			protocol.PartlyWorks("PolicyArns are refused.")),
-		protocol.Op("GetSessionToken", s.sessionToken,
+		protocol.Missing("GetScopedCredentials", "Assume a role with a session policy instead: it narrows what the credentials may do."),
+		protocol.Op("GetSessionToken", s.sessionToken, size,
 			protocol.PartlyWorks("MFA is refused: keys have no device.")),
 		protocol.Missing("GetWebIdentityToken", "Waystation is no identity provider to others."),
 	}

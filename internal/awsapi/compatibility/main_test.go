@@ -19,6 +19,6 @@ func TestDocument(t *testing.T) {
 		t.Fatal(err)
 	}
 	if !bytes.Equal(got, want.Bytes()) {
-		t.Error("docs/compatibility.md is out of date: go run ./internal/awsapi/compat > docs/compatibility.md")
+		t.Error("docs/compatibility.md is out of date: go run ./internal/awsapi/compatibility > docs/compatibility.md")
 	}
 }

@@ -1,6 +1,0 @@
-// Command compat writes docs/compatibility.md from the tables of the APIs:
-//
-//	go run ./internal/awsapi/compat > docs/compatibility.md
-//
-// A test fails while the file is not what the tables say.
-package main
