@@ -4,11 +4,13 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"strings"
 	"sync"
 	"testing"
 	"time"
 
 	"github.com/waystation/waystation/internal/jet"
+	"github.com/waystation/waystation/internal/jet/jetsim"
 	"github.com/waystation/waystation/internal/journal"
 	"github.com/waystation/waystation/internal/partition/owner"
 	"github.com/waystation/waystation/internal/partition/state"
@@ -244,5 +246,118 @@ func TestAcceptOnce(t *testing.T) {
 	n.wantCounts(q, 5, 0, 0)
 	if got := n.receive(q, one); got[0].DeadLetterSource != "arn:aws:sqs:r:a:s" || got[0].Receives != 2 {
 		t.Errorf("received %+v", got[0])
+	}
+}
+
+// Ten messages of 1 MB through a node that is not the owner: as many as fit one
+// answer come, the others are not touched and come next.
+func TestLargeMessagesThroughAnotherNode(t *testing.T) {
+	t.Parallel()
+	url := external(t)
+	a := startNode(t, jet.Config{URL: url}, named("a"))
+	b := startNode(t, jet.Config{URL: url}, named("b"))
+	q := a.queue("q", nil)
+	eventually(t, "b knows the queue", func() bool { _, ok := b.reg.QueueByID(q.ID); return ok })
+	far := b // whoever does not own the partition
+	if b.svc.local(0) != nil {
+		far = a
+	}
+	body := strings.Repeat("x", 1<<20-1000)
+	for range 10 {
+		a.send(q, message(body))
+	}
+	got := 0
+	for rounds := 0; got < 10; rounds++ {
+		if rounds == 3 {
+			t.Fatalf("%d of 10 messages after %d receives", got, rounds)
+		}
+		list := far.receive(q, ReceiveOptions{Max: 10, Visibility: 600})
+		for _, r := range list {
+			if r.Receives != 1 || r.Body != body {
+				t.Fatalf("received %d times, %d bytes", r.Receives, len(r.Body))
+			}
+		}
+		got += len(list)
+		a.wantCounts(q, 10-got, got, 0)
+	}
+}
+
+// A damaged partition stops alone: the other one of the node goes on, and the
+// status says why.
+func TestDamagedPartitionStopsAlone(t *testing.T) {
+	t.Parallel()
+	w := jetsim.New(jetsim.Options{Seed: 1})
+	two := func(c *Config) { c.Count = 2 }
+	first := w.Node("first")
+	n := startOn(t, first, two)
+	q0, q1 := n.queue("a", nil), n.queue("b", nil)
+	if q0.Partition == q1.Partition {
+		t.Fatalf("both queues lie on partition %d", q0.Partition)
+	}
+	n.send(q0, message("x"))
+	n.send(q1, message("y"))
+	if err := n.stop(); err != nil {
+		t.Fatal(err)
+	}
+	first.Kill()
+	log := fmt.Sprintf("ws_journal_%d", q0.Partition)
+	_, last, ok := w.Bounds(log)
+	if !ok {
+		t.Fatal("no such log")
+	}
+	if _, ok := w.Damage(log, last, -1); !ok {
+		t.Fatal("nothing was damaged")
+	}
+	second := w.Node("second")
+	t.Cleanup(second.Kill)
+	n = startOn(t, second, two)
+	n.wantCounts(q1, 1, 0, 0)
+	eventually(t, "the status tells of the damage", func() bool {
+		st := n.svc.Status()
+		return strings.Contains(st[q0.Partition].Damaged, "restore its log") && st[q1.Partition].Damaged == "" && st[q1.Partition].Ready
+	})
+	if _, err := n.svc.Send(t.Context(), q0, []Message{message("z")}); !errors.Is(err, ErrUnavailable) {
+		t.Errorf("a send to the damaged partition: %v", err)
+	}
+	n.send(q1, message("more"))
+}
+
+// An owner hears of changed definitions as soon as it is loaded, though it does
+// not answer yet.
+func TestOwnersHearOfChangesBeforeTheyOpen(t *testing.T) {
+	t.Parallel()
+	n := startNode(t, jet.Config{Dir: t.TempDir()}, nil)
+	n.svc.mu.Lock()
+	n.svc.owned[0].open = false
+	n.svc.mu.Unlock()
+	if n.svc.local(0) != nil || len(n.svc.owners()) != 1 {
+		t.Errorf("an owner that is not open: answers %v, hears of changes %v", n.svc.local(0) != nil, len(n.svc.owners()) == 1)
+	}
+	n.svc.mu.Lock()
+	n.svc.owned[0].open = true
+	n.svc.mu.Unlock()
+}
+
+func TestSpaceLevel(t *testing.T) {
+	t.Parallel()
+	const reserve = 32 << 20
+	for _, c := range []struct {
+		before int32
+		free   uint64
+		want   int32
+	}{
+		{owner.SpaceEnough, reserve, owner.SpaceEnough},
+		{owner.SpaceEnough, reserve - 1, owner.SpaceShort},
+		{owner.SpaceShort, reserve, owner.SpaceShort},
+		{owner.SpaceShort, reserve + reserve/64, owner.SpaceEnough},
+		{owner.SpaceShort, reserve/2 - 1, owner.SpaceEnd},
+		{owner.SpaceEnd, reserve / 2, owner.SpaceEnd},
+		{owner.SpaceEnd, reserve/2 + reserve/64, owner.SpaceShort},
+		{owner.SpaceEnd, 2 * reserve, owner.SpaceEnough},
+		{owner.SpaceEnough, 0, owner.SpaceEnd},
+	} {
+		if got := spaceLevel(c.before, c.free, reserve); got != c.want {
+			t.Errorf("from level %d with %d bytes free: %d, want %d", c.before, c.free, got, c.want)
+		}
 	}
 }

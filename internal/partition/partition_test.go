@@ -23,7 +23,6 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 // node is one running node: registry and partition service on a connection.
 type node struct {
 	t       testing.TB
-	conn    *jet.Conn
 	reg     *registry.Registry
 	svc     *Service
 	stop    func() error // clean
@@ -58,7 +57,18 @@ func startNode(t testing.TB, jc jet.Config, change func(*Config)) *node {
 	if err != nil {
 		t.Fatal(err)
 	}
-	n := &node{t: t, conn: conn}
+	n := startOn(t, conn, change)
+	stop := n.stop
+	n.stop = func() error { return errors.Join(stop(), conn.Close()) }
+	return n
+}
+
+// startOn is startNode on a store that is open.
+func startOn(t testing.TB, conn jet.Cluster, change func(*Config)) *node {
+	t.Helper()
+	ctx := t.Context()
+	n := &node{t: t}
+	var err error
 	n.reg, err = registry.Open(ctx, conn, "ws", registry.Config{Logger: testLogger(), Place: func(q *registry.Queue) uint32 { return n.svc.Place(q) }})
 	if err != nil {
 		t.Fatal(err)
@@ -93,7 +103,7 @@ func startNode(t testing.TB, jc jet.Config, change func(*Config)) *node {
 		<-svcDone
 		regCancel()
 		wg.Wait()
-		return errors.Join(svcErr, regErr, conn.Close())
+		return errors.Join(svcErr, regErr)
 	}
 	t.Cleanup(func() {
 		if err := n.stop(); err != nil {

@@ -112,9 +112,7 @@ func (s *Service) own(ctx context.Context, p uint32, ready func(durable func() u
 	var corrupt *journal.CorruptError
 	var drift *jet.DriftError
 	if errors.As(err, &corrupt) || errors.As(err, &drift) {
-		s.log.Error("a partition is damaged and stops, the others go on: restore its data folder from a backup, "+
-			"or start the release that wrote it", "partition", p, "error", err)
-		return fmt.Errorf("%w: %w", lease.ErrDamaged, err)
+		return fmt.Errorf("%w: %w; restore its log from a backup, or start the release that wrote it", lease.ErrDamaged, err)
 	}
 	return err
 }

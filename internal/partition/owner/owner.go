@@ -84,8 +84,11 @@ func (o *Owner) Load(ctx context.Context, progress func(journal.Progress)) error
 	if err != nil {
 		return err
 	}
-	// What the log says was is the past, also if this machine's clock is behind.
-	o.started.at, o.started.elapsed = max(o.started.at, o.st.Now()), o.cfg.Elapsed()
+	// What the log says is the past, also if this machine's clock is behind.
+	if last, now := o.st.Now(), o.now(); last > now {
+		o.log.Warn("this machine's clock is behind the last time in the log, which goes on from there", "by_ms", int64(last-now))
+		o.started.at += last - now
+	}
 	return nil
 }
 
@@ -177,9 +180,11 @@ func (o *Owner) close() {
 }
 
 // tick lets the time be now. Call with mu held.
-func (o *Owner) tick() state.Time {
-	gone := o.cfg.Elapsed() - o.started.elapsed
-	return o.st.Tick(o.started.at + state.Time(gone/time.Millisecond))
+func (o *Owner) tick() state.Time { return o.st.Tick(o.now()) }
+
+// now is the time: what it was at the start, and what has passed since.
+func (o *Owner) now() state.Time {
+	return o.started.at + state.Time((o.cfg.Elapsed()-o.started.elapsed)/time.Millisecond)
 }
 
 // seconds as the state counts time.

@@ -1,0 +1,69 @@
+package owner_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/waystation/waystation/internal/partition/owner"
+)
+
+// A wall clock that steps forward and back stops no timer and ends none early.
+func TestWallClockSteps(t *testing.T) {
+	t.Parallel()
+	c := newCluster(t)
+	q := c.defs.define(7, 0, nil)
+	o := c.start(0)
+	c.post(o, "x", to(q, nil))
+	c.wall.Store(int64(time.Hour))
+	if got := c.receive(o, q, 10); len(got) != 1 {
+		t.Fatalf("received %d", len(got))
+	}
+	c.want(o, q, 0, 1, 0)
+	c.wall.Store(int64(-time.Hour))
+	c.ahead(9 * time.Second)
+	c.want(o, q, 0, 1, 0)
+	c.ahead(2 * time.Second)
+	c.want(o, q, 1, 0, 0)
+}
+
+// The time goes on from the last one in the log when the clock of the machine that
+// takes over is behind: nothing is visible late, nothing lives longer.
+func TestTakeOverByASlowClock(t *testing.T) {
+	t.Parallel()
+	c := newCluster(t)
+	c.wall.Store(int64(time.Hour))
+	q := c.defs.define(7, 0, nil)
+	o := c.start(0)
+	c.post(o, "x", to(q, nil))
+	sent := c.counts(o, q).Oldest
+	c.receive(o, q, 10)
+	c.wall.Store(0)
+	o = c.restart(0)
+	c.want(o, q, 0, 1, 0)
+	c.ahead(11 * time.Second)
+	c.want(o, q, 1, 0, 0)
+	c.post(o, "y", to(q, func(p *owner.PostTarget) { p.Delay = 0 }))
+	got := c.receive(o, q, 10)
+	if len(got) != 2 || int64(got[1].Sent) < sent || got[0].FirstReceived >= got[1].FirstReceived {
+		t.Errorf("after the take-over: %+v", got)
+	}
+}
+
+// Loading takes time, which must not be missing afterwards: a delay that the
+// former owner gave would be over early.
+func TestLoadingTimeCounts(t *testing.T) {
+	t.Parallel()
+	c := newCluster(t)
+	q := c.defs.define(7, 0, nil)
+	o := c.make(0)
+	c.ahead(5 * time.Second) // the log is read meanwhile
+	if err := o.Load(t.Context(), nil); err != nil {
+		t.Fatal(err)
+	}
+	c.serve(0, o)
+	before := time.Now().Add(4 * time.Second).UnixMilli()
+	c.post(o, "x", to(q, nil))
+	if sent := c.counts(o, q).Oldest; sent < before {
+		t.Errorf("sent %d ms too early", before-sent)
+	}
+}
