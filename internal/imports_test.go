@@ -41,8 +41,17 @@ var mayImport = map[string][]string{
 	},
 
 	"internal/awsapi/protocol": {"internal/access", "internal/awsapi/protocol/eventstream"},
-	"internal/awsapi/sqs":      {"internal/access", "internal/awsapi/protocol", "internal/partition", "internal/registry"},
-	"internal/awsapi/sts":      {"internal/access", "internal/awsapi/protocol"},
+	// What services have in common beside the wire.
+	"internal/awsapi/characters": {},
+	"internal/awsapi/page":       {},
+	"internal/awsapi/attribute":  {"internal/awsapi/characters", "internal/partition"},
+	"internal/awsapi/batch":      {"internal/access", "internal/awsapi/protocol"},
+	"internal/awsapi/resource":   {"internal/awsapi/characters", "internal/awsapi/protocol"},
+	"internal/awsapi/sqs": {
+		"internal/access", "internal/awsapi/attribute", "internal/awsapi/batch", "internal/awsapi/characters",
+		"internal/awsapi/page", "internal/awsapi/protocol", "internal/awsapi/resource", "internal/partition", "internal/registry",
+	},
+	"internal/awsapi/sts": {"internal/access", "internal/awsapi/protocol"},
 	// The list of all APIs.
 	"internal/awsapi/protocol/eventstream": {},
 	"internal/awsapi/protocol/vectors":     {}, // tests only

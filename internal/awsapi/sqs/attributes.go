@@ -1,10 +1,12 @@
 package sqs
 
 import (
+	"errors"
 	"strconv"
 	"strings"
 
 	"github.com/waystation/waystation/internal/awsapi/protocol"
+	"github.com/waystation/waystation/internal/awsapi/resource"
 	"github.com/waystation/waystation/internal/partition"
 	"github.com/waystation/waystation/internal/registry"
 )
@@ -18,223 +20,203 @@ const (
 	defaultKMSReuse = 300 // seconds
 )
 
-// attribute is one queue attribute: how it is set, shown, and documented.
+// queueAttributes is the table of a queue's attributes; MaximumMessageSize can be set
+// up to largest. What needs more than the queue and the value is checked by
+// service.settle.
 // https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SetQueueAttributes.html
-type attribute struct {
-	name string
-	// set checks value and puts it into q; nil: the attribute cannot be set.
-	// What needs more than q and value is checked by service.settle.
-	set func(q *registry.Queue, value string, limit int) error
-	// show gives the value; ok is false when the queue has none. n is filled in
-	// when counted is set.
-	show    func(q *registry.Queue, n *partition.Counts) (value string, ok bool)
-	counted bool
-	fifo    bool // FIFO queues only
-	status  protocol.Status
-	note    string
-}
-
-// attributes in the order in which they are checked and documented.
-var attributes = []attribute{
-	{
-		name: "DelaySeconds",
-		set: func(q *registry.Queue, v string, _ int) error {
-			return setNumber(&q.DelaySeconds, "DelaySeconds", v, 0, maxDelay)
+func queueAttributes(largest int) *resource.Attributes[registry.Queue, partition.Counts] {
+	type attribute = resource.Attribute[registry.Queue, partition.Counts]
+	return resource.NewAttributes([]attribute{
+		{
+			Name: "DelaySeconds",
+			Set: func(q *registry.Queue, v string) error {
+				return setNumber(&q.DelaySeconds, "DelaySeconds", v, 0, maxDelay)
+			},
+			Show: func(q *registry.Queue) (string, bool) { return number(q.DelaySeconds) },
+			Note: "0 to 900 s. A change counts for messages sent after it, on FIFO queues too.",
 		},
-		show: func(q *registry.Queue, _ *partition.Counts) (string, bool) { return number(q.DelaySeconds) },
-		note: "0 to 900 s. A change counts for messages sent after it, on FIFO queues too.",
-	},
-	{
-		name: "MaximumMessageSize",
-		set: func(q *registry.Queue, v string, limit int) error {
-			return setNumber(&q.MaxMessageSize, "MaximumMessageSize", v, minMessageBytes, limit)
+		{
+			Name: "MaximumMessageSize",
+			Set: func(q *registry.Queue, v string) error {
+				return setNumber(&q.MaxMessageSize, "MaximumMessageSize", v, minMessageBytes, largest)
+			},
+			Show: func(q *registry.Queue) (string, bool) { return number(q.MaxMessageSize) },
+			Note: "1 KiB to 1 MiB of body and message attributes; 1 MiB unless set.",
 		},
-		show: func(q *registry.Queue, _ *partition.Counts) (string, bool) { return number(q.MaxMessageSize) },
-		note: "1 KiB to 1 MiB of body and message attributes; 1 MiB unless set.",
-	},
-	{
-		name: "MessageRetentionPeriod",
-		set: func(q *registry.Queue, v string, _ int) error {
-			return setNumber(&q.RetentionSeconds, "MessageRetentionPeriod", v, minRetention, maxRetention)
+		{
+			Name: "MessageRetentionPeriod",
+			Set: func(q *registry.Queue, v string) error {
+				return setNumber(&q.RetentionSeconds, "MessageRetentionPeriod", v, minRetention, maxRetention)
+			},
+			Show: func(q *registry.Queue) (string, bool) { return number(q.RetentionSeconds) },
+			Note: "60 s to 14 days, 4 days unless set; counted from the send, also in a dead-letter queue.",
 		},
-		show: func(q *registry.Queue, _ *partition.Counts) (string, bool) { return number(q.RetentionSeconds) },
-		note: "60 s to 14 days, 4 days unless set; counted from the send, also in a dead-letter queue.",
-	},
-	{
-		name: "ReceiveMessageWaitTimeSeconds",
-		set: func(q *registry.Queue, v string, _ int) error {
-			return setNumber(&q.WaitSeconds, "ReceiveMessageWaitTimeSeconds", v, 0, maxWait)
+		{
+			Name: "ReceiveMessageWaitTimeSeconds",
+			Set: func(q *registry.Queue, v string) error {
+				return setNumber(&q.WaitSeconds, "ReceiveMessageWaitTimeSeconds", v, 0, maxWait)
+			},
+			Show: func(q *registry.Queue) (string, bool) { return number(q.WaitSeconds) },
+			Note: "0 to 20 s.",
 		},
-		show: func(q *registry.Queue, _ *partition.Counts) (string, bool) { return number(q.WaitSeconds) },
-		note: "0 to 20 s.",
-	},
-	{
-		name: "VisibilityTimeout",
-		set: func(q *registry.Queue, v string, _ int) error {
-			return setNumber(&q.VisibilitySeconds, "VisibilityTimeout", v, 0, maxVisibility)
+		{
+			Name: "VisibilityTimeout",
+			Set: func(q *registry.Queue, v string) error {
+				return setNumber(&q.VisibilitySeconds, "VisibilityTimeout", v, 0, maxVisibility)
+			},
+			Show: func(q *registry.Queue) (string, bool) { return number(q.VisibilitySeconds) },
+			Note: "0 to 43,200 s, 30 s unless set.",
 		},
-		show: func(q *registry.Queue, _ *partition.Counts) (string, bool) { return number(q.VisibilitySeconds) },
-		note: "0 to 43,200 s, 30 s unless set.",
-	},
-	{
-		name: "Policy",
-		set: func(q *registry.Queue, v string, _ int) error {
-			if v != "" {
-				if err := checkPolicy(v); err != nil {
-					return err
+		{
+			Name: "Policy",
+			Set: func(q *registry.Queue, v string) error {
+				if v != "" {
+					if err := checkPolicy(v); err != nil {
+						return err
+					}
 				}
-			}
-			q.Policy = v
-			return nil
+				q.Policy = v
+				return nil
+			},
+			Show: func(q *registry.Queue) (string, bool) { return q.Policy, q.Policy != "" },
+			Note: "At most 20 statements. Evaluated on every request together with the caller's own policy; " +
+				"a condition operator that is not known is refused when the policy is set.",
+			Same: sameJSON,
 		},
-		show: func(q *registry.Queue, _ *partition.Counts) (string, bool) { return q.Policy, q.Policy != "" },
-		note: "At most 20 statements. Evaluated on every request together with the caller's own policy; " +
-			"a condition operator that is not known is refused when the policy is set.",
-	},
-	{
-		name: "RedrivePolicy",
-		set: func(q *registry.Queue, v string, _ int) (err error) {
-			q.Redrive, err = parseRedrive(v)
-			return err
+		{
+			Name: "RedrivePolicy",
+			Set: func(q *registry.Queue, v string) (err error) {
+				q.Redrive, err = parseRedrive(v)
+				return err
+			},
+			Show: func(q *registry.Queue) (string, bool) { return showRedrive(q.Redrive) },
+			Note: "maxReceiveCount 1 to 1,000; an empty value takes it away.",
 		},
-		show: func(q *registry.Queue, _ *partition.Counts) (string, bool) { return showRedrive(q.Redrive) },
-		note: "maxReceiveCount 1 to 1,000; an empty value takes it away.",
-	},
-	{
-		name: "RedriveAllowPolicy",
-		set: func(q *registry.Queue, v string, _ int) (err error) {
-			q.RedriveAllow, err = parseRedriveAllow(v)
-			return err
+		{
+			Name: "RedriveAllowPolicy",
+			Set: func(q *registry.Queue, v string) (err error) {
+				q.RedriveAllow, err = parseRedriveAllow(v)
+				return err
+			},
+			Show: func(q *registry.Queue) (string, bool) { return showRedriveAllow(q.RedriveAllow) },
+			Note: "Checked when a source names the queue; sources that named it before keep it, as with AWS.",
 		},
-		show: func(q *registry.Queue, _ *partition.Counts) (string, bool) { return showRedriveAllow(q.RedriveAllow) },
-		note: "Checked when a source names the queue; sources that named it before keep it, as with AWS.",
-	},
-	{
-		name: "KmsMasterKeyId",
-		set: func(q *registry.Queue, v string, _ int) error {
-			if len(v) > maxEcho {
-				return badAttribute("KmsMasterKeyId", "")
-			}
-			q.KMSKeyID = v
-			return nil
+		{
+			Name: "KmsMasterKeyId",
+			Set: func(q *registry.Queue, v string) error {
+				if len(v) > maxEcho {
+					return badAttribute("KmsMasterKeyId", "")
+				}
+				q.KMSKeyID = v
+				return nil
+			},
+			Show:   func(q *registry.Queue) (string, bool) { return q.KMSKeyID, q.KMSKeyID != "" },
+			Status: protocol.Partly,
+			Note:   "Stored and answered; nothing is encrypted with it.",
 		},
-		show:   func(q *registry.Queue, _ *partition.Counts) (string, bool) { return q.KMSKeyID, q.KMSKeyID != "" },
-		status: protocol.Partly,
-		note:   "Stored and answered; nothing is encrypted with it.",
-	},
-	{
-		name: "KmsDataKeyReusePeriodSeconds",
-		set: func(q *registry.Queue, v string, _ int) error {
-			return setNumber(&q.KMSReuseSeconds, "KmsDataKeyReusePeriodSeconds", v, 60, 86400)
+		{
+			Name: "KmsDataKeyReusePeriodSeconds",
+			Set: func(q *registry.Queue, v string) error {
+				return setNumber(&q.KMSReuseSeconds, "KmsDataKeyReusePeriodSeconds", v, 60, 86400)
+			},
+			Show: func(q *registry.Queue) (string, bool) {
+				if q.KMSKeyID == "" {
+					return "", false
+				}
+				return number(q.KMSReuseSeconds)
+			},
+			Status: protocol.Partly,
+			Note:   "Stored and answered while KmsMasterKeyId is set.",
 		},
-		show: func(q *registry.Queue, _ *partition.Counts) (string, bool) {
-			if q.KMSKeyID == "" {
-				return "", false
-			}
-			return number(q.KMSReuseSeconds)
+		{
+			Name: "SqsManagedSseEnabled",
+			Set: func(q *registry.Queue, v string) error {
+				return setBool(&q.ManagedSSE, "SqsManagedSseEnabled", v)
+			},
+			Show: func(q *registry.Queue) (string, bool) {
+				return strconv.FormatBool(q.ManagedSSE), true
+			},
+			Status: protocol.Partly,
+			Note:   "Stored and answered, true unless set; encrypt the disk or the NATS store instead.",
 		},
-		status: protocol.Partly,
-		note:   "Stored and answered while KmsMasterKeyId is set.",
-	},
-	{
-		name: "SqsManagedSseEnabled",
-		set: func(q *registry.Queue, v string, _ int) error {
-			return setBool(&q.ManagedSSE, "SqsManagedSseEnabled", v)
+		{
+			Name: "FifoQueue",
+			Set: func(q *registry.Queue, v string) error {
+				if !q.FIFO {
+					return unknownAttribute("FifoQueue")
+				}
+				if !strings.EqualFold(v, "true") {
+					return badAttribute("FifoQueue", "Modifying queue type is not supported.")
+				}
+				return nil
+			},
+			Show: func(q *registry.Queue) (string, bool) { return "true", q.FIFO },
+			Note: "FIFO queues. Fixed when the queue is made, together with the .fifo suffix.",
 		},
-		show: func(q *registry.Queue, _ *partition.Counts) (string, bool) {
-			return strconv.FormatBool(q.ManagedSSE), true
+		{
+			Name: "ContentBasedDeduplication",
+			Set: func(q *registry.Queue, v string) error {
+				if !q.FIFO {
+					return unknownAttribute("ContentBasedDeduplication")
+				}
+				return setBool(&q.ContentDedup, "ContentBasedDeduplication", v)
+			},
+			Show: func(q *registry.Queue) (string, bool) {
+				return strconv.FormatBool(q.ContentDedup), q.FIFO
+			},
+			Note: "FIFO queues.",
 		},
-		status: protocol.Partly,
-		note:   "Stored and answered, true unless set; encrypt the disk or the NATS store instead.",
-	},
-	{
-		name: "FifoQueue",
-		set: func(q *registry.Queue, v string, _ int) error {
-			if !q.FIFO {
-				return unknownAttribute("FifoQueue")
-			}
-			if !strings.EqualFold(v, "true") {
-				return badAttribute("FifoQueue", "Modifying queue type is not supported.")
-			}
-			return nil
+		{
+			Name: "DeduplicationScope",
+			Set: func(q *registry.Queue, v string) error {
+				return setWord(q, &q.DedupScope, "DeduplicationScope", v, scopeQueue, scopeGroup)
+			},
+			Show: func(q *registry.Queue) (string, bool) { return word(q, q.DedupScope, scopeQueue) },
+			Note: "FIFO queues.",
 		},
-		show: func(q *registry.Queue, _ *partition.Counts) (string, bool) { return "true", q.FIFO },
-		fifo: true,
-		note: "Fixed when the queue is made, together with the .fifo suffix.",
-	},
-	{
-		name: "ContentBasedDeduplication",
-		set: func(q *registry.Queue, v string, _ int) error {
-			if !q.FIFO {
-				return unknownAttribute("ContentBasedDeduplication")
-			}
-			return setBool(&q.ContentDedup, "ContentBasedDeduplication", v)
+		{
+			Name: "FifoThroughputLimit",
+			Set: func(q *registry.Queue, v string) error {
+				return setWord(q, &q.ThroughputLimit, "FifoThroughputLimit", v, limitPerQueue, limitPerGroup)
+			},
+			Show: func(q *registry.Queue) (string, bool) {
+				return word(q, q.ThroughputLimit, limitPerQueue)
+			},
+			Note: "FIFO queues. Stored and checked against DeduplicationScope; there is no throughput limit in either mode.",
 		},
-		show: func(q *registry.Queue, _ *partition.Counts) (string, bool) {
-			return strconv.FormatBool(q.ContentDedup), q.FIFO
+		{
+			Name:     "ApproximateNumberOfMessages",
+			ShowLive: func(_ *registry.Queue, n *partition.Counts) (string, bool) { return number(n.Visible) },
+			Note:     "Exact here.",
 		},
-		fifo: true,
-	},
-	{
-		name: "DeduplicationScope",
-		set: func(q *registry.Queue, v string, _ int) error {
-			return setWord(q, &q.DedupScope, "DeduplicationScope", v, scopeQueue, scopeGroup)
+		{
+			Name:     "ApproximateNumberOfMessagesNotVisible",
+			ShowLive: func(_ *registry.Queue, n *partition.Counts) (string, bool) { return number(n.InFlight) },
+			Note:     "Exact here.",
 		},
-		show: func(q *registry.Queue, _ *partition.Counts) (string, bool) { return word(q, q.DedupScope, scopeQueue) },
-		fifo: true,
-	},
-	{
-		name: "FifoThroughputLimit",
-		set: func(q *registry.Queue, v string, _ int) error {
-			return setWord(q, &q.ThroughputLimit, "FifoThroughputLimit", v, limitPerQueue, limitPerGroup)
+		{
+			Name:     "ApproximateNumberOfMessagesDelayed",
+			ShowLive: func(_ *registry.Queue, n *partition.Counts) (string, bool) { return number(n.Delayed) },
+			Note:     "Exact here.",
 		},
-		show: func(q *registry.Queue, _ *partition.Counts) (string, bool) {
-			return word(q, q.ThroughputLimit, limitPerQueue)
+		{
+			Name: "CreatedTimestamp",
+			Show: func(q *registry.Queue) (string, bool) {
+				return strconv.FormatInt(q.Created, 10), true
+			},
 		},
-		fifo: true,
-		note: "Stored and checked against DeduplicationScope; there is no throughput limit in either mode.",
-	},
-	{
-		name: "ApproximateNumberOfMessages", counted: true,
-		show: func(_ *registry.Queue, n *partition.Counts) (string, bool) { return number(n.Visible) },
-		note: "Exact here.",
-	},
-	{
-		name: "ApproximateNumberOfMessagesNotVisible", counted: true,
-		show: func(_ *registry.Queue, n *partition.Counts) (string, bool) { return number(n.InFlight) },
-		note: "Exact here.",
-	},
-	{
-		name: "ApproximateNumberOfMessagesDelayed", counted: true,
-		show: func(_ *registry.Queue, n *partition.Counts) (string, bool) { return number(n.Delayed) },
-		note: "Exact here.",
-	},
-	{
-		name: "CreatedTimestamp",
-		show: func(q *registry.Queue, _ *partition.Counts) (string, bool) {
-			return strconv.FormatInt(q.Created, 10), true
+		{
+			Name: "LastModifiedTimestamp",
+			Show: func(q *registry.Queue) (string, bool) {
+				return strconv.FormatInt(q.Modified, 10), true
+			},
 		},
-	},
-	{
-		name: "LastModifiedTimestamp",
-		show: func(q *registry.Queue, _ *partition.Counts) (string, bool) {
-			return strconv.FormatInt(q.Modified, 10), true
+		{
+			Name: "QueueArn",
+			Show: func(q *registry.Queue) (string, bool) { return q.ARN(), true },
 		},
-	},
-	{
-		name: "QueueArn",
-		show: func(q *registry.Queue, _ *partition.Counts) (string, bool) { return q.ARN(), true },
-	},
+	}...)
 }
-
-// byName finds attributes.
-var byName = func() map[string]*attribute {
-	m := make(map[string]*attribute, len(attributes))
-	for i := range attributes {
-		m[attributes[i].name] = &attributes[i]
-	}
-	return m
-}()
 
 // defaults is a new queue's definition before its attributes are set.
 func defaults(account, region, name string, fifo bool) *registry.Queue {
@@ -252,34 +234,19 @@ func defaults(account, region, name string, fifo bool) *registry.Queue {
 // apply sets the attributes in given, each checked by itself and then all
 // together. q is left in an undefined state when an error is returned.
 func (s *service) apply(q *registry.Queue, given map[string]string) error {
-	if unknown, found := firstUnknown(given); found {
-		return unknownAttribute(unknown)
-	}
-	for i := range attributes {
-		a := &attributes[i]
-		v, ok := given[a.name]
-		if !ok {
-			continue
-		}
-		if a.set == nil {
-			return unknownAttribute(a.name)
-		}
-		if err := a.set(q, v, s.maxBatch); err != nil {
-			return err
-		}
+	if err := s.attributes.Apply(q, given); err != nil {
+		return attributeUnknown(err)
 	}
 	return s.settle(q, given)
 }
 
-// firstUnknown finds a name that is no attribute, the first in their order so
-// that the same request is always answered in the same way.
-func firstUnknown(given map[string]string) (first string, found bool) {
-	for name := range given {
-		if _, ok := byName[name]; !ok && (!found || name < first) {
-			first, found = name, true
-		}
+// attributeUnknown words that an attribute is not known.
+func attributeUnknown(err error) error {
+	var unknown *resource.Unknown
+	if errors.As(err, &unknown) {
+		return unknownAttribute(unknown.Name)
 	}
-	return first, found
+	return err
 }
 
 // settle checks attributes against each other and against other queues.
@@ -308,22 +275,6 @@ func (s *service) settle(q *registry.Queue, given map[string]string) error {
 		return s.checkTarget(q, raw)
 	}
 	return nil
-}
-
-// differs names the first given attribute in which two queues differ.
-func differs(a, b *registry.Queue, given map[string]string) (name string, differ bool) {
-	for i := range attributes {
-		at := &attributes[i]
-		if _, ok := given[at.name]; !ok || at.set == nil {
-			continue
-		}
-		x, _ := at.show(a, nil)
-		y, _ := at.show(b, nil)
-		if x != y && (at.name != "Policy" || !sameJSON(x, y)) {
-			return at.name, true
-		}
-	}
-	return "", false
 }
 
 func number(n int) (string, bool) { return strconv.Itoa(n), true }

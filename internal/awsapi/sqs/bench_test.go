@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/waystation/waystation/internal/awsapi/characters"
 	"github.com/waystation/waystation/internal/partition"
 	"github.com/waystation/waystation/internal/registry"
 )
@@ -102,7 +103,7 @@ func BenchmarkDeleteMessage(b *testing.B) {
 func BenchmarkBadCharacter(b *testing.B) {
 	b.SetBytes(int64(len(body)))
 	for b.Loop() {
-		if badCharacter(body) >= 0 {
+		if characters.Bad(body) >= 0 {
 			b.Fatal("refused")
 		}
 	}

@@ -6,21 +6,10 @@ import "github.com/waystation/waystation/internal/awsapi/protocol"
 func sections() []protocol.Section {
 	head := [3]string{"Attribute", "Status", "Notes"}
 	return []protocol.Section{
-		{Title: "Queue attributes", Head: head, Rows: queueAttributes()},
+		{Title: "Queue attributes", Head: head, Rows: queueAttributes(maxMessageBytes).Rows()},
 		{Title: "Message system attributes", Head: head, Rows: messageSystemAttributes()},
 		{Title: "Deliberate differences", Items: differences()},
 	}
-}
-
-func queueAttributes() []protocol.Row {
-	rows := make([]protocol.Row, len(attributes))
-	for i, a := range attributes {
-		rows[i] = protocol.Row{Name: a.name, Status: a.status, Note: a.note}
-		if a.fifo {
-			rows[i].Note = joined("FIFO queues.", a.note)
-		}
-	}
-	return rows
 }
 
 func messageSystemAttributes() []protocol.Row {
@@ -29,13 +18,6 @@ func messageSystemAttributes() []protocol.Row {
 		rows[i] = protocol.Row{Name: a.name, Status: a.status, Note: a.note}
 	}
 	return rows
-}
-
-func joined(a, b string) string {
-	if b == "" {
-		return a
-	}
-	return a + " " + b
 }
 
 // differences lists what deliberately differs from the real service, a sentence

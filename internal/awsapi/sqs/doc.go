@@ -4,7 +4,19 @@
 //
 // It checks what a request says, word for word as the real service does where
 // its words are known, decides who may do it, and shapes the answer. It keeps
-// no state but a bounded cache of parsed queue policies, and starts nothing.
+// no state and starts nothing.
+//
+// # How it is laid out, a pattern for other services
+//
+//   - the tables: operations.go (what there is), attributes.go (a queue's
+//     attributes), receive.go (a message's); compat.go makes documents of them
+//   - the shapes: shapes.go, inputs and outputs as the API's model has them
+//   - the words: errors.go, in which clients are told; what is shared with other
+//     services (batch, attribute, resource, page, access) says what is wrong, and
+//     this package says it in the words of SQS
+//   - the logic: a handler for each operation, in the file of what it is about
+//     (queues, send, receive, receipts, move, policy, tags)
+//   - what it stands on: config.go, as interfaces with their contracts
 //
 // # How a request goes
 //

@@ -6,6 +6,8 @@ import (
 	"log/slog"
 	"strconv"
 
+	"github.com/waystation/waystation/internal/awsapi/batch"
+	"github.com/waystation/waystation/internal/awsapi/page"
 	"github.com/waystation/waystation/internal/awsapi/protocol"
 	"github.com/waystation/waystation/internal/partition"
 	"github.com/waystation/waystation/internal/registry"
@@ -28,8 +30,6 @@ const maxEcho = 2048
 // Errors that say the same each time. Statuses are those of the real service,
 // which differ from its documents.
 var (
-	errEntryID = &protocol.Error{Code: "InvalidBatchEntryId", QueryCode: legacy + "InvalidBatchEntryId",
-		Message: "A batch entry id can only contain alphanumeric characters, hyphens and underscores. It can be at most 80 letters long."}
 	errListValues = &protocol.Error{Code: "UnsupportedOperation", QueryCode: legacy + "UnsupportedOperation",
 		Message: "Message attribute list values in SendMessage operation are not supported."}
 	errNotInFlight = &protocol.Error{Code: "MessageNotInflight", QueryCode: legacy + "MessageNotInflight",
@@ -105,26 +105,6 @@ func tooLong(limit int, entry bool) *protocol.Error {
 		"One or more parameters " + what + ". Reason: Message must be shorter than " + strconv.Itoa(limit) + " bytes.")
 }
 
-func emptyBatch(entry string) *protocol.Error {
-	return &protocol.Error{Code: "EmptyBatchRequest", QueryCode: legacy + "EmptyBatchRequest",
-		Message: "There should be at least one " + entry + " in the request."}
-}
-
-func tooManyEntries(n int) *protocol.Error {
-	return &protocol.Error{Code: "TooManyEntriesInBatchRequest", QueryCode: legacy + "TooManyEntriesInBatchRequest",
-		Message: "Maximum number of entries per request are " + strconv.Itoa(maxEntries) + ". You have sent " + strconv.Itoa(n) + "."}
-}
-
-func repeatedID(id string) *protocol.Error {
-	return &protocol.Error{Code: "BatchEntryIdsNotDistinct", QueryCode: legacy + "BatchEntryIdsNotDistinct",
-		Message: "Id " + id + " repeated."}
-}
-
-func batchTooLong(limit, n int) *protocol.Error {
-	return &protocol.Error{Code: "BatchRequestTooLong", QueryCode: legacy + "BatchRequestTooLong",
-		Message: "Batch requests cannot be longer than " + strconv.Itoa(limit) + " bytes. You have sent " + strconv.Itoa(n) + " bytes."}
-}
-
 func badReceipt(receipt string) *protocol.Error {
 	return &protocol.Error{Code: "ReceiptHandleIsInvalid", Status: 404,
 		Message: `The input receipt handle "` + echo(receipt) + `" is not a valid receipt handle.`}
@@ -159,6 +139,8 @@ func failure(c *protocol.Call, err error) error {
 		return shown
 	case errors.Is(err, partition.ErrQueueGone), errors.Is(err, registry.ErrNotFound):
 		return noQueue(c)
+	case errors.Is(err, page.ErrToken):
+		return errNextToken
 	case errors.Is(err, partition.ErrFull):
 		return protocol.Unavailable("The server's storage is full: messages are taken again once space is free.")
 	case errors.Is(err, partition.ErrBusy):
@@ -203,7 +185,7 @@ func receiptFailure(c *protocol.Call, err error, receipt, stale string, entry bo
 
 // entryFailure is how an entry of a batch reports err. An error that nobody
 // foresaw is logged: unlike that of a single request it does not reach protocol.
-func (s *service) entryFailure(c *protocol.Call, id string, err error) batchError {
+func (s *service) entryFailure(c *protocol.Call, id string, err error) batch.Failure {
 	var e *protocol.Error
 	if !errors.As(err, &e) {
 		s.log.LogAttrs(context.Background(), slog.LevelError, "batch entry failed",
@@ -211,9 +193,5 @@ func (s *service) entryFailure(c *protocol.Call, id string, err error) batchErro
 			slog.String(logRequest, c.RequestID), slog.Any(logError, err))
 		e = protocol.InternalFailure()
 	}
-	code := e.QueryCode
-	if code == "" {
-		code = e.Code
-	}
-	return batchError{Id: id, SenderFault: !e.Receiver, Code: code, Message: e.Message}
+	return batch.Fail(id, e)
 }

@@ -1,6 +1,7 @@
 package sqs
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"maps"
@@ -110,6 +111,13 @@ func (d *definitions) UpdateQueue(_ context.Context, account, region, name strin
 	defer d.mu.Unlock()
 	d.queues[q.ARN()] = q
 	return q, nil
+}
+
+func (d *definitions) Secret(_ context.Context, name string, n int) ([]byte, error) {
+	if d.unavailable.Load() {
+		return nil, registry.ErrUnavailable
+	}
+	return bytes.Repeat([]byte{byte(len(name))}, n), nil
 }
 
 func (d *definitions) DeleteQueue(_ context.Context, account, region, name string) error {

@@ -4,32 +4,23 @@ import (
 	"crypto/md5"
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"slices"
 	"strconv"
 	"strings"
-	"unicode"
-	"unicode/utf8"
 
+	"github.com/waystation/waystation/internal/awsapi/attribute"
+	"github.com/waystation/waystation/internal/awsapi/characters"
 	"github.com/waystation/waystation/internal/awsapi/protocol"
 	"github.com/waystation/waystation/internal/partition"
 	"github.com/waystation/waystation/internal/registry"
 )
 
-// Data types of attributes. Each may carry a label of the sender's behind a dot.
-const (
-	typeString = "String"
-	typeNumber = "Number"
-	typeBinary = "Binary"
-)
-
 // traceHeader is the only system attribute that can be sent.
 const traceHeader = "AWSTraceHeader"
 
-const (
-	maxAttributeName = 256 // bytes
-	maxAttributeType = 256 // bytes
-	maxTraceHeader   = 512 // bytes, of the request's header
-)
+// maxTraceHeader bounds what is taken of the request's trace, in bytes.
+const maxTraceHeader = 512
 
 // draft is a message that was checked and waits to be sent, with its checksums.
 type draft struct {
@@ -61,9 +52,9 @@ func (s *service) compose(c *protocol.Call, q *registry.Queue, e *sendBatchEntry
 	if d.size > q.MaxMessageSize {
 		return tooLong(q.MaxMessageSize, at > 0)
 	}
-	if i := badCharacter(d.Body); i >= 0 {
+	if i := characters.Bad(d.Body); i >= 0 {
 		return &protocol.Error{Code: "InvalidMessageContents",
-			Message: "Invalid binary character '" + characterAt(d.Body, i) + "' was found in the message body, " + charset}
+			Message: "Invalid binary character '" + characters.Spell(d.Body, i) + "' was found in the message body, " + characters.Allowed}
 	}
 	if err := d.setDelay(q, e.DelaySeconds); err != nil {
 		return err
@@ -72,8 +63,8 @@ func (s *service) compose(c *protocol.Call, q *registry.Queue, e *sendBatchEntry
 		return err
 	}
 	d.ID = s.newID()
-	d.BodyMD5 = md5.Sum(bytesOf(d.Body))
-	d.attributesMD5 = attributesDigest(d.Attributes)
+	d.BodyMD5 = md5.Sum(characters.Bytes(d.Body))
+	d.attributesMD5 = attribute.Digest(d.Attributes)
 	return nil
 }
 
@@ -83,7 +74,7 @@ func (s *service) compose(c *protocol.Call, q *registry.Queue, e *sendBatchEntry
 // https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-enabling-x-ray.html
 func traceOf(c *protocol.Call) string {
 	h := c.Header["X-Amzn-Trace-Id"]
-	if len(h) == 0 || len(h[0]) > maxTraceHeader || badCharacter(h[0]) >= 0 {
+	if len(h) == 0 || len(h[0]) > maxTraceHeader || characters.Bad(h[0]) >= 0 {
 		return ""
 	}
 	return h[0]
@@ -124,140 +115,70 @@ func (d *draft) setAttributes(e *sendBatchEntry) error {
 		if err != nil {
 			return err
 		}
-		if a.Type != typeString {
+		if a.Type != attribute.String {
 			return protocol.InvalidParameterValue("Message system attribute 'AWSTraceHeader' must be of type 'String'.")
 		}
 		d.TraceHeader = a.Value
-		d.systemMD5 = attributesDigest([]partition.Attribute{a})
+		d.systemMD5 = attribute.Digest([]partition.Attribute{a})
 	}
 	return nil
 }
 
 // checkAttribute checks one attribute; kind says in errors which sort it is.
-// https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-message-metadata.html
 func checkAttribute(kind, name string, v attributeValue) (partition.Attribute, error) {
-	a := partition.Attribute{Name: name, Type: v.DataType}
-	refuse := func(parts ...string) (partition.Attribute, error) {
-		msg := strings.Join(parts, "")
+	if len(v.StringListValues) > 0 || len(v.BinaryListValues) > 0 {
+		return partition.Attribute{}, errListValues
+	}
+	a, err := attribute.Check(name, v.DataType, v.StringValue, v.BinaryValue)
+	var refused *attribute.Error
+	if errors.As(err, &refused) {
+		msg := attributeRefused(kind, refused)
 		return a, protocol.InvalidParameterValue(strings.ToUpper(msg[:1]) + msg[1:])
 	}
-	quoted := kind + " '" + echo(name) + "'"
-	if reason := badAttributeName(kind, name); reason != "" {
-		return refuse(reason)
-	}
-	if len(v.StringListValues) > 0 || len(v.BinaryListValues) > 0 {
-		return a, errListValues
-	}
-	if v.DataType == "" {
-		if v.StringValue == nil && v.BinaryValue == nil {
-			return refuse("The ", quoted, " must contain a non-empty message attribute value.")
-		}
-		return refuse("The ", quoted, " must contain a non-empty message attribute type.")
-	}
-	if len(v.DataType) > maxAttributeType {
-		return refuse(kind, " type must be shorter than 256 bytes.")
-	}
-	base, _, _ := strings.Cut(v.DataType, ".")
-	if base != typeString && base != typeNumber && base != typeBinary {
-		return refuse("The type of ", quoted, " is invalid. You must use only the following supported type prefixes: Binary, Number, String.")
-	}
-	if badCharacter(v.DataType) >= 0 {
-		return refuse("The type of ", quoted, " is invalid. It can only contain characters that a message can contain.")
-	}
-	if v.StringValue != nil && *v.StringValue != "" && len(v.BinaryValue) > 0 {
-		return refuse(quoted, " must have a single value.")
-	}
-	if base == typeBinary {
-		switch {
-		case v.StringValue != nil && *v.StringValue != "":
-			return refuse(quoted, " with type 'Binary' must use field 'Binary'.")
-		case len(v.BinaryValue) == 0:
-			return refuse(quoted, " must contain a non-empty value of type '", v.DataType, "'.")
-		}
-		a.Binary = v.BinaryValue
-		return a, nil
-	}
-	switch {
-	case len(v.BinaryValue) > 0:
-		return refuse(quoted, " with type '", base, "' must use field 'String'.")
-	case v.StringValue == nil || *v.StringValue == "":
-		return refuse(quoted, " must contain a non-empty value of type '", v.DataType, "'.")
-	}
-	a.Value = *v.StringValue
-	if base == typeNumber && !isNumber(a.Value) {
-		return refuse("Can't cast the value of ", quoted, " to a number.")
-	}
-	if i := badCharacter(a.Value); i >= 0 {
-		return refuse("Invalid binary character '", characterAt(a.Value, i), "' was found in the message attribute '",
-			echo(name), "' value, ", charset)
-	}
-	return a, nil
+	return a, err
 }
 
-// badAttributeName says what is wrong with the name of an attribute of that kind.
-func badAttributeName(kind, name string) string {
-	switch {
-	case name == "":
+// attributeRefused puts a refusal into the words of the real service.
+func attributeRefused(kind string, e *attribute.Error) string {
+	quoted := kind + " '" + echo(e.Name) + "'"
+	switch e.Problem {
+	case attribute.NoName:
 		return "The request must contain non-empty " + kind + " names."
-	case len(name) > maxAttributeName:
+	case attribute.LongName:
 		return kind + " name must be shorter than 256 bytes."
-	case hasPrefixFold(name, "aws.") || hasPrefixFold(name, "amazon."):
+	case attribute.ReservedName:
 		return "You can't use message attribute names beginning with 'AWS.' or 'Amazon'. These strings are reserved for internal use."
-	case name[0] == '.':
+	case attribute.NameBeginsDot:
 		return kind + " name must not begin with character '.'."
-	case name[len(name)-1] == '.':
+	case attribute.NameEndsDot:
 		return kind + " name must not end with character '.'."
-	case strings.Contains(name, ".."):
+	case attribute.NameDots:
 		return kind + " name must not have successive '.' characters."
+	case attribute.NameCharacter:
+		return "The message attribute name '" + e.Name + "' is invalid. Attribute name can contain A-Z, a-z, 0-9, " +
+			"underscore (_), hyphen (-), and period (.) characters."
+	case attribute.NoValue:
+		return "The " + quoted + " must contain a non-empty message attribute value."
+	case attribute.NoType:
+		return "The " + quoted + " must contain a non-empty message attribute type."
+	case attribute.LongType:
+		return kind + " type must be shorter than 256 bytes."
+	case attribute.UnknownType:
+		return "The type of " + quoted + " is invalid. You must use only the following supported type prefixes: Binary, Number, String."
+	case attribute.TypeCharacter:
+		return "The type of " + quoted + " is invalid. It can only contain characters that a message can contain."
+	case attribute.TwoValues:
+		return quoted + " must have a single value."
+	case attribute.WantsBinary:
+		return quoted + " with type 'Binary' must use field 'Binary'."
+	case attribute.WantsText:
+		return quoted + " with type '" + attribute.Base(e.Type) + "' must use field 'String'."
+	case attribute.EmptyValue:
+		return quoted + " must contain a non-empty value of type '" + e.Type + "'."
+	case attribute.NotANumber:
+		return "Can't cast the value of " + quoted + " to a number."
 	}
-	for _, r := range name {
-		switch {
-		case r >= 'a' && r <= 'z', r >= 'A' && r <= 'Z', r >= '0' && r <= '9', r == '_', r == '-', r == '.':
-		case r > unicode.MaxASCII && r != utf8.RuneError && (unicode.IsLetter(r) || unicode.IsDigit(r)):
-			// Not documented, but taken by the real service.
-		default:
-			return "The message attribute name '" + name + "' is invalid. Attribute name can contain A-Z, a-z, 0-9, " +
-				"underscore (_), hyphen (-), and period (.) characters."
-		}
-	}
-	return ""
-}
-
-func hasPrefixFold(s, prefix string) bool {
-	return len(s) >= len(prefix) && strings.EqualFold(s[:len(prefix)], prefix)
-}
-
-// isNumber tells whether s is a decimal number: sign, digits, fraction, exponent.
-func isNumber(s string) bool {
-	digits := func() (n int) {
-		for n < len(s) && s[n] >= '0' && s[n] <= '9' {
-			n++
-		}
-		s = s[n:]
-		return n
-	}
-	sign := func() {
-		if s != "" && (s[0] == '+' || s[0] == '-') {
-			s = s[1:]
-		}
-	}
-	sign()
-	n := digits()
-	if s != "" && s[0] == '.' {
-		s = s[1:]
-		n += digits()
-	}
-	if n == 0 {
-		return false
-	}
-	if s != "" && (s[0] == 'e' || s[0] == 'E') {
-		s = s[1:]
-		sign()
-		if digits() == 0 {
-			return false
-		}
-	}
-	return s == ""
+	return "Invalid binary character '" + e.Character + "' was found in the message attribute '" + echo(e.Name) + "' value, " + characters.Allowed
 }
 
 // setDelay checks a message's own delay. FIFO queues know only the queue's; a 0
@@ -280,7 +201,7 @@ func (d *draft) setDelay(q *registry.Queue, delay *int32) error {
 // with another code than in a single send.
 func (d *draft) setGroup(q *registry.Queue, e *sendBatchEntry, inBatch bool) error {
 	if e.MessageGroupId != nil {
-		if !isPrintable(*e.MessageGroupId) {
+		if !characters.ID(*e.MessageGroupId) {
 			return badID(*e.MessageGroupId, "MessageGroupId")
 		}
 		d.GroupID = *e.MessageGroupId
@@ -299,12 +220,12 @@ func (d *draft) setGroup(q *registry.Queue, e *sendBatchEntry, inBatch bool) err
 		return missing
 	}
 	switch {
-	case e.MessageDeduplicationId != nil && !isPrintable(*e.MessageDeduplicationId):
+	case e.MessageDeduplicationId != nil && !characters.ID(*e.MessageDeduplicationId):
 		return badID(*e.MessageDeduplicationId, "MessageDeduplicationId")
 	case e.MessageDeduplicationId != nil:
 		d.DedupID = *e.MessageDeduplicationId
 	case q.ContentDedup:
-		sum := sha256.Sum256(bytesOf(d.Body))
+		sum := sha256.Sum256(characters.Bytes(d.Body))
 		d.DedupID = hex.EncodeToString(sum[:])
 	default:
 		return errNoDedup

@@ -2,7 +2,6 @@ package sqs
 
 import (
 	"context"
-	"encoding/base64"
 	"errors"
 	"sort"
 	"strings"
@@ -41,7 +40,7 @@ func (s *service) createQueue(ctx context.Context, c *protocol.Call, in *createQ
 	}
 	var differing string
 	made, _, err := s.defs.CreateQueue(ctx, *q, func(existing *registry.Queue) bool {
-		name, differ := differs(existing, q, in.Attributes)
+		name, differ := s.attributes.Differ(existing, q, in.Attributes)
 		differing = name
 		return !differ
 	})
@@ -81,11 +80,12 @@ func (s *service) getQueueURL(ctx context.Context, c *protocol.Call, in *getQueu
 	return &queueURLOutput{QueueUrl: queueURL(c, q)}, nil
 }
 
-func (s *service) listQueues(_ context.Context, c *protocol.Call, in *listQueuesInput) (*listQueuesOutput, error) {
+func (s *service) listQueues(ctx context.Context, c *protocol.Call, in *listQueuesInput) (*listQueuesOutput, error) {
 	if err := s.allowAccount(c, "sqs:ListQueues", "*"); err != nil {
 		return nil, err
 	}
-	limit, after, err := page(in.MaxResults, in.NextToken)
+	asked := []string{"ListQueues", c.Account, c.Region, in.QueueNamePrefix}
+	limit, after, err := s.page(ctx, c, in.MaxResults, in.NextToken, asked)
 	if err != nil {
 		return nil, err
 	}
@@ -95,9 +95,9 @@ func (s *service) listQueues(_ context.Context, c *protocol.Call, in *listQueues
 	list, more := s.defs.Queues(c.Account, c.Region, in.QueueNamePrefix, after, limit)
 	out := &listQueuesOutput{QueueUrls: urls(c, list)}
 	if more && len(list) > 0 {
-		out.NextToken = encodeToken(list[len(list)-1].Name)
+		out.NextToken, err = s.pages.After(ctx, list[len(list)-1].Name, asked...)
 	}
-	return out, nil
+	return out, failure(c, err)
 }
 
 func (s *service) listSources(ctx context.Context, c *protocol.Call, in *listSourcesInput) (*listSourcesOutput, error) {
@@ -105,7 +105,8 @@ func (s *service) listSources(ctx context.Context, c *protocol.Call, in *listSou
 	if err != nil {
 		return nil, err
 	}
-	limit, after, err := page(in.MaxResults, in.NextToken)
+	asked := []string{"ListDeadLetterSourceQueues", q.ARN()}
+	limit, after, err := s.page(ctx, c, in.MaxResults, in.NextToken, asked)
 	if err != nil {
 		return nil, err
 	}
@@ -114,10 +115,10 @@ func (s *service) listSources(ctx context.Context, c *protocol.Call, in *listSou
 	out := &listSourcesOutput{}
 	if len(list) > limit {
 		list = list[:limit]
-		out.NextToken = encodeToken(list[limit-1].Name)
+		out.NextToken, err = s.pages.After(ctx, list[limit-1].Name, asked...)
 	}
 	out.QueueUrls = urls(c, list)
-	return out, nil
+	return out, failure(c, err)
 }
 
 func urls(c *protocol.Call, list []*registry.Queue) []string {
@@ -128,43 +129,21 @@ func urls(c *protocol.Call, list []*registry.Queue) []string {
 	return out
 }
 
-// page reads where a list goes on and how long it may get.
-func page(max *int32, token string) (limit int, after string, err error) {
+// page reads where a list goes on and how long it may get. asked is what makes it
+// this list: a token goes with no other.
+func (s *service) page(ctx context.Context, c *protocol.Call, most *int32, token string, asked []string) (limit int, after string, err error) {
 	limit = maxListed
-	if max != nil && *max != 0 {
-		if *max < 1 || *max > maxListed {
+	if most != nil && *most != 0 {
+		if *most < 1 || *most > maxListed {
 			return 0, "", protocol.InvalidParameterValue(
 				"Value for parameter MaxResults is invalid. Reason: MaxResults must be an integer between 1 and 1000.")
 		}
-		limit = int(*max)
+		limit = int(*most)
 	}
 	if token != "" {
-		var ok bool
-		if after, ok = decodeToken(token); !ok {
-			return 0, "", errNextToken
-		}
+		after, err = s.pages.Place(ctx, token, asked...)
 	}
-	return limit, after, nil
-}
-
-// tokenVersion begins a NextToken: what follows is the last name listed. Tokens
-// do not expire.
-const tokenVersion = "1"
-
-func encodeToken(name string) string {
-	return base64.RawURLEncoding.EncodeToString([]byte(tokenVersion + name))
-}
-
-func decodeToken(token string) (name string, ok bool) {
-	if len(token) > 2*maxName {
-		return "", false
-	}
-	b, err := base64.RawURLEncoding.DecodeString(token)
-	if err != nil {
-		return "", false
-	}
-	name, ok = strings.CutPrefix(string(b), tokenVersion)
-	return name, ok && plausibleName(name)
+	return limit, after, failure(c, err)
 }
 
 func (s *service) getAttributes(ctx context.Context, c *protocol.Call, in *getAttributesInput) (*getAttributesOutput, error) {
@@ -172,30 +151,12 @@ func (s *service) getAttributes(ctx context.Context, c *protocol.Call, in *getAt
 	if err != nil {
 		return nil, err
 	}
-	wanted := make(map[string]bool, len(in.AttributeNames))
-	for _, name := range in.AttributeNames {
-		if name != "All" && byName[name] == nil {
-			return nil, unknownAttribute(name)
-		}
-		wanted[name] = true
-	}
-	var counts *partition.Counts
-	out := make(map[string]string, len(attributes))
-	for i := range attributes {
-		a := &attributes[i]
-		if !wanted["All"] && !wanted[a.name] {
-			continue
-		}
-		if a.counted && counts == nil {
-			n, err := s.msgs.Counts(ctx, q)
-			if err != nil {
-				return nil, failure(c, err)
-			}
-			counts = &n
-		}
-		if v, ok := a.show(q, counts); ok {
-			out[a.name] = v
-		}
+	out, err := s.attributes.Show(q, in.AttributeNames, func() (*partition.Counts, error) {
+		n, err := s.msgs.Counts(ctx, q)
+		return &n, err
+	})
+	if err != nil {
+		return nil, failure(c, attributeUnknown(err))
 	}
 	return &getAttributesOutput{Attributes: out}, nil
 }

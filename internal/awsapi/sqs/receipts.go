@@ -5,6 +5,7 @@ import (
 	"errors"
 	"strconv"
 
+	"github.com/waystation/waystation/internal/awsapi/batch"
 	"github.com/waystation/waystation/internal/awsapi/protocol"
 	"github.com/waystation/waystation/internal/partition"
 )
@@ -32,33 +33,22 @@ func (s *service) deleteBatch(ctx context.Context, c *protocol.Call, in *deleteB
 	if err != nil {
 		return nil, err
 	}
-	if err := checkEntries(len(in.Entries), "DeleteMessageBatchRequestEntry", func(i int) string { return in.Entries[i].Id }); err != nil {
+	if err := batch.Check(legacy, "DeleteMessageBatchRequestEntry", len(in.Entries), func(i int) string { return in.Entries[i].Id }); err != nil {
 		return nil, err
 	}
-	errs := make([]error, len(in.Entries))
-	receipts := make([]string, 0, len(in.Entries))
-	for i, e := range in.Entries {
-		if e.ReceiptHandle == "" {
-			errs[i] = protocol.MissingParameter("ReceiptHandle")
-			continue
+	errs, err := batch.Run(len(in.Entries), func(i int) (string, error) {
+		if in.Entries[i].ReceiptHandle == "" {
+			return "", protocol.MissingParameter("ReceiptHandle")
 		}
-		receipts = append(receipts, e.ReceiptHandle)
-	}
-	var results []error
-	if len(receipts) > 0 {
-		if results, err = s.msgs.Delete(ctx, q, receipts); err != nil {
-			return nil, failure(c, err)
-		}
+		return in.Entries[i].ReceiptHandle, nil
+	}, func(receipts []string, _ []int) ([]error, error) { return s.msgs.Delete(ctx, q, receipts) })
+	if err != nil {
+		return nil, failure(c, err)
 	}
 	out := &deleteBatchOutput{}
-	next := 0
 	for i, e := range in.Entries {
-		if errs[i] == nil {
-			errs[i] = receiptFailure(c, results[next], e.ReceiptHandle, expired, inEntry)
-			next++
-		}
-		if errs[i] != nil {
-			out.Failed = append(out.Failed, s.entryFailure(c, e.Id, errs[i]))
+		if err := receiptFailure(c, errs[i], e.ReceiptHandle, expired, inEntry); err != nil {
+			out.Failed = append(out.Failed, s.entryFailure(c, e.Id, err))
 		} else {
 			out.Successful = append(out.Successful, entryID{e.Id})
 		}
@@ -94,38 +84,33 @@ func (s *service) changeVisibilityBatch(ctx context.Context, c *protocol.Call, i
 	if err != nil {
 		return nil, err
 	}
-	if err := checkEntries(len(in.Entries), "ChangeMessageVisibilityBatchRequestEntry", func(i int) string { return in.Entries[i].Id }); err != nil {
+	if err := batch.Check(legacy, "ChangeMessageVisibilityBatchRequestEntry", len(in.Entries), func(i int) string { return in.Entries[i].Id }); err != nil {
 		return nil, err
 	}
-	errs := make([]error, len(in.Entries))
-	changes := make([]partition.VisibilityChange, 0, len(in.Entries))
-	for i, e := range in.Entries {
+	changes := make([]partition.VisibilityChange, len(in.Entries))
+	errs, err := batch.Run(len(in.Entries), func(i int) (partition.VisibilityChange, error) {
+		e := &in.Entries[i]
 		switch v := e.VisibilityTimeout; {
 		case e.ReceiptHandle == "":
-			errs[i] = protocol.MissingParameter("ReceiptHandle")
+			return changes[i], protocol.MissingParameter("ReceiptHandle")
 		case v == nil:
-			errs[i] = protocol.MissingParameter("ChangeMessageVisibilityBatchRequestEntry." + strconv.Itoa(i+1) + ".VisibilityTimeout")
+			return changes[i], protocol.MissingParameter("ChangeMessageVisibilityBatchRequestEntry." + strconv.Itoa(i+1) + ".VisibilityTimeout")
 		case *v < 0 || *v > maxVisibility:
-			errs[i] = badNumber(*v, "VisibilityTimeout", "VisibilityTimeout must be an integer between 0 and 43200.")
+			return changes[i], badNumber(*v, "VisibilityTimeout", "VisibilityTimeout must be an integer between 0 and 43200.")
 		default:
-			changes = append(changes, partition.VisibilityChange{Receipt: e.ReceiptHandle, Timeout: *v})
+			changes[i] = partition.VisibilityChange{Receipt: e.ReceiptHandle, Timeout: *v}
+			return changes[i], nil
 		}
-	}
-	var results []error
-	if len(changes) > 0 {
-		if results, err = s.msgs.ChangeVisibility(ctx, q, changes); err != nil {
-			return nil, failure(c, err)
-		}
+	}, func(items []partition.VisibilityChange, _ []int) ([]error, error) {
+		return s.msgs.ChangeVisibility(ctx, q, items)
+	})
+	if err != nil {
+		return nil, failure(c, err)
 	}
 	out := &visibilityBatchOutput{}
-	next := 0
 	for i, e := range in.Entries {
-		if errs[i] == nil {
-			errs[i] = visibilityFailure(c, results[next], changes[next], inEntry)
-			next++
-		}
-		if errs[i] != nil {
-			out.Failed = append(out.Failed, s.entryFailure(c, e.Id, errs[i]))
+		if err := visibilityFailure(c, errs[i], changes[i], inEntry); err != nil {
+			out.Failed = append(out.Failed, s.entryFailure(c, e.Id, err))
 		} else {
 			out.Successful = append(out.Successful, entryID{e.Id})
 		}

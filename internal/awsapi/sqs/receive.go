@@ -7,6 +7,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/waystation/waystation/internal/awsapi/attribute"
+	"github.com/waystation/waystation/internal/awsapi/characters"
 	"github.com/waystation/waystation/internal/awsapi/protocol"
 	"github.com/waystation/waystation/internal/partition"
 )
@@ -42,7 +44,7 @@ func (s *service) receiveMessage(ctx context.Context, c *protocol.Call, in *rece
 		switch {
 		case !q.FIFO:
 			return nil, wrongType(*v, "ReceiveRequestAttemptId")
-		case !isPrintable(*v):
+		case !characters.ID(*v):
 			return nil, badID(*v, "ReceiveRequestAttemptId")
 		}
 		o.Attempt = *v
@@ -67,19 +69,19 @@ func (s *service) receiveMessage(ctx context.Context, c *protocol.Call, in *rece
 func render(m *message, r *partition.Received, system systemSet, user userSet) {
 	m.MessageId = r.ID.String()
 	m.ReceiptHandle = r.Receipt
-	m.MD5OfBody = digest(r.BodyMD5)
+	m.MD5OfBody = attribute.Hex(r.BodyMD5)
 	m.Body = r.Body
 	m.Attributes = system.of(r)
 	chosen := user.of(r.Attributes)
 	if len(chosen) == 0 {
 		return
 	}
-	m.MD5OfMessageAttributes = attributesDigest(chosen)
+	m.MD5OfMessageAttributes = attribute.Digest(chosen)
 	m.MessageAttributes = make(map[string]attributeValue, len(chosen))
 	for i := range chosen {
 		a := &chosen[i]
 		v := attributeValue{DataType: a.Type}
-		if isBinary(a.Type) {
+		if attribute.IsBinary(a.Type) {
 			v.BinaryValue = a.Binary
 		} else {
 			v.StringValue = &a.Value

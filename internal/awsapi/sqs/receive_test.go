@@ -9,6 +9,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/waystation/waystation/internal/awsapi/attribute"
+	"github.com/waystation/waystation/internal/awsapi/batch"
 	"github.com/waystation/waystation/internal/partition"
 )
 
@@ -169,8 +171,8 @@ func TestSelectUser(t *testing.T) {
 		for _, a := range chosen {
 			names = append(names, a.Name)
 		}
-		if got := strings.Join(names, " "); got != tt.want || attributesDigest(chosen) != tt.md5 {
-			t.Errorf("%v: %s, %s; want %s, %s", tt.names, got, attributesDigest(chosen), tt.want, tt.md5)
+		if got := strings.Join(names, " "); got != tt.want || attribute.Digest(chosen) != tt.md5 {
+			t.Errorf("%v: %s, %s; want %s, %s", tt.names, got, attribute.Digest(chosen), tt.want, tt.md5)
 		}
 	}
 }
@@ -193,6 +195,7 @@ func TestDelete(t *testing.T) {
 	url := e.make(t, "orders")
 	e.msgs.each["bad"] = partition.ErrReceiptInvalid
 	e.msgs.each["old"] = partition.ErrReceiptExpired
+	e.msgs.each["broken"] = errUnforeseen
 	tests := []struct {
 		receipt, code, message string
 		status                 int
@@ -210,15 +213,16 @@ func TestDelete(t *testing.T) {
 		}
 	}
 	out, err := e.deleteBatch(context.Background(), as(account), &deleteBatchInput{QueueUrl: url, Entries: []deleteEntry{
-		{"a", "bad"}, {"b", ""}, {"c", "good"}, {"d", "old"}, {"e", "good2"},
+		{"a", "bad"}, {"b", ""}, {"c", "good"}, {"d", "old"}, {"e", "good2"}, {"f", "broken"},
 	}})
 	if err != nil {
 		t.Fatal(err)
 	}
-	wantFailed := []batchError{
-		{"a", true, "ReceiptHandleIsInvalid", `The input receipt handle "bad" is not a valid receipt handle.`},
-		{"b", true, "MissingParameter", "The request must contain the parameter ReceiptHandle."},
-		{"d", true, "ReceiptHandleIsInvalid", "The receipt handle has expired"},
+	wantFailed := []batch.Failure{
+		{Id: "a", SenderFault: true, Code: "ReceiptHandleIsInvalid", Message: `The input receipt handle "bad" is not a valid receipt handle.`},
+		{Id: "b", SenderFault: true, Code: "MissingParameter", Message: "The request must contain the parameter ReceiptHandle."},
+		{Id: "d", SenderFault: true, Code: "ReceiptHandleIsInvalid", Message: "The receipt handle has expired"},
+		{Id: "f", SenderFault: false, Code: "InternalFailure", Message: "We encountered an internal error. Please try again."},
 	}
 	if !slices.Equal(out.Failed, wantFailed) || !slices.Equal(out.Successful, []entryID{{"c"}, {"e"}}) {
 		t.Errorf("%+v", out)
@@ -263,13 +267,13 @@ func TestChangeVisibility(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	wantFailed := []batchError{
-		{"b", true, "ReceiptHandleIsInvalid", `The input receipt handle "bad" is not a valid receipt handle.`},
-		{"c", true, value, "Value -85 for parameter VisibilityTimeout is invalid. Reason: VisibilityTimeout must be an integer between 0 and 43200."},
-		{"d", true, "MissingParameter", "The request must contain the parameter ChangeMessageVisibilityBatchRequestEntry.4.VisibilityTimeout."},
-		{"e", true, "MissingParameter", "The request must contain the parameter ReceiptHandle."},
-		{"f", true, legacy + "MessageNotInflight", "The specified message isn't in flight."},
-		{"g", true, "ReceiptHandleIsInvalid", "Message does not exist or is not available for visibility timeout change"},
+	wantFailed := []batch.Failure{
+		{Id: "b", SenderFault: true, Code: "ReceiptHandleIsInvalid", Message: `The input receipt handle "bad" is not a valid receipt handle.`},
+		{Id: "c", SenderFault: true, Code: value, Message: "Value -85 for parameter VisibilityTimeout is invalid. Reason: VisibilityTimeout must be an integer between 0 and 43200."},
+		{Id: "d", SenderFault: true, Code: "MissingParameter", Message: "The request must contain the parameter ChangeMessageVisibilityBatchRequestEntry.4.VisibilityTimeout."},
+		{Id: "e", SenderFault: true, Code: "MissingParameter", Message: "The request must contain the parameter ReceiptHandle."},
+		{Id: "f", SenderFault: true, Code: legacy + "MessageNotInflight", Message: "The specified message isn't in flight."},
+		{Id: "g", SenderFault: true, Code: "ReceiptHandleIsInvalid", Message: "Message does not exist or is not available for visibility timeout change"},
 	}
 	if !slices.Equal(out.Failed, wantFailed) || !slices.Equal(out.Successful, []entryID{{"a"}}) {
 		t.Errorf("%+v", out)

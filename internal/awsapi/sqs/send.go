@@ -3,6 +3,8 @@ package sqs
 import (
 	"context"
 
+	"github.com/waystation/waystation/internal/awsapi/attribute"
+	"github.com/waystation/waystation/internal/awsapi/batch"
 	"github.com/waystation/waystation/internal/awsapi/protocol"
 	"github.com/waystation/waystation/internal/partition"
 )
@@ -27,7 +29,7 @@ func (s *service) sendMessage(ctx context.Context, c *protocol.Call, in *sendMes
 	}
 	return &sendMessageOutput{
 		MessageId:                    results[0].ID.String(),
-		MD5OfMessageBody:             digest(d.BodyMD5),
+		MD5OfMessageBody:             attribute.Hex(d.BodyMD5),
 		MD5OfMessageAttributes:       d.attributesMD5,
 		MD5OfMessageSystemAttributes: d.systemMD5,
 		SequenceNumber:               sequence(results[0].Sequence),
@@ -42,7 +44,7 @@ func (s *service) sendBatch(ctx context.Context, c *protocol.Call, in *sendBatch
 	if err != nil {
 		return nil, err
 	}
-	if err := checkEntries(len(in.Entries), "SendMessageBatchRequestEntry", func(i int) string { return in.Entries[i].Id }); err != nil {
+	if err := batch.Check(legacy, "SendMessageBatchRequestEntry", len(in.Entries), func(i int) string { return in.Entries[i].Id }); err != nil {
 		return nil, err
 	}
 	total := 0
@@ -50,68 +52,50 @@ func (s *service) sendBatch(ctx context.Context, c *protocol.Call, in *sendBatch
 		total += messageSize(&in.Entries[i])
 	}
 	if total > s.maxBatch {
-		return nil, batchTooLong(s.maxBatch, total)
+		return nil, batch.TooLong(legacy, s.maxBatch, total)
 	}
 	drafts := make([]draft, len(in.Entries))
-	errs := make([]error, len(in.Entries))
-	msgs := make([]partition.Message, 0, len(in.Entries))
-	for i := range in.Entries {
-		if errs[i] = s.compose(c, q, &in.Entries[i], i+1, &drafts[i]); errs[i] == nil {
-			msgs = append(msgs, drafts[i].Message)
-		} else if q.FIFO {
-			return nil, errs[i]
+	results := make([]partition.SendResult, len(in.Entries))
+	var refused error
+	errs, err := batch.Run(len(in.Entries), func(i int) (partition.Message, error) {
+		err := s.compose(c, q, &in.Entries[i], i+1, &drafts[i])
+		if q.FIFO && refused == nil {
+			refused = err
 		}
+		return drafts[i].Message, err
+	}, func(msgs []partition.Message, at []int) ([]error, error) {
+		if refused != nil {
+			return nil, nil
+		}
+		sent, err := s.msgs.Send(ctx, q, msgs)
+		for k := range sent {
+			results[at[k]] = sent[k]
+		}
+		return nil, err
+	})
+	if refused != nil {
+		return nil, refused
 	}
-	var results []partition.SendResult
-	if len(msgs) > 0 {
-		if results, err = s.msgs.Send(ctx, q, msgs); err != nil {
-			return nil, failure(c, err)
-		}
+	if err != nil {
+		return nil, failure(c, err)
 	}
 	out := &sendBatchOutput{}
-	next := 0
-	for i := range in.Entries {
-		id, d := in.Entries[i].Id, &drafts[i]
-		var r partition.SendResult
-		if errs[i] == nil {
-			r = results[next]
-			next++
-		}
-		if errs[i] != nil {
-			out.Failed = append(out.Failed, s.entryFailure(c, id, errs[i]))
+	for i, err := range errs {
+		id, d, r := in.Entries[i].Id, &drafts[i], &results[i]
+		if err != nil {
+			out.Failed = append(out.Failed, s.entryFailure(c, id, err))
 			continue
 		}
 		out.Successful = append(out.Successful, sendBatchResult{
 			Id:                           id,
 			MessageId:                    r.ID.String(),
-			MD5OfMessageBody:             digest(d.BodyMD5),
+			MD5OfMessageBody:             attribute.Hex(d.BodyMD5),
 			MD5OfMessageAttributes:       d.attributesMD5,
 			MD5OfMessageSystemAttributes: d.systemMD5,
 			SequenceNumber:               sequence(r.Sequence),
 		})
 	}
 	return out, nil
-}
-
-// checkEntries checks what every batch must fulfil as a whole.
-func checkEntries(n int, kind string, id func(int) string) error {
-	switch {
-	case n == 0:
-		return emptyBatch(kind)
-	case n > maxEntries:
-		return tooManyEntries(n)
-	}
-	for i := range n {
-		if !isToken(id(i)) {
-			return errEntryID
-		}
-		for j := range i {
-			if id(j) == id(i) {
-				return repeatedID(id(i))
-			}
-		}
-	}
-	return nil
 }
 
 // sequence spells a FIFO sequence number in 20 digits, so that the order of the

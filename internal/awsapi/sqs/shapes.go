@@ -1,5 +1,7 @@
 package sqs
 
+import "github.com/waystation/waystation/internal/awsapi/batch"
+
 // The inputs and outputs of the operations, named as in the API reference. A
 // member that is left out and one that is empty are told apart only where AWS
 // does.
@@ -125,7 +127,7 @@ type sendBatchEntry struct {
 
 type sendBatchOutput struct {
 	Successful []sendBatchResult `query:"SendMessageBatchResultEntry,flat"`
-	Failed     []batchError      `query:"BatchResultErrorEntry,flat"`
+	Failed     []batch.Failure   `query:"BatchResultErrorEntry,flat"`
 }
 
 type sendBatchResult struct {
@@ -135,13 +137,6 @@ type sendBatchResult struct {
 	MD5OfMessageAttributes       string
 	MD5OfMessageSystemAttributes string
 	SequenceNumber               string
-}
-
-type batchError struct {
-	Id          string
-	SenderFault bool
-	Code        string
-	Message     string
 }
 
 type receiveInput struct {
@@ -185,8 +180,8 @@ type deleteEntry struct {
 }
 
 type deleteBatchOutput struct {
-	Successful []entryID    `query:"DeleteMessageBatchResultEntry,flat"`
-	Failed     []batchError `query:"BatchResultErrorEntry,flat"`
+	Successful []entryID       `query:"DeleteMessageBatchResultEntry,flat"`
+	Failed     []batch.Failure `query:"BatchResultErrorEntry,flat"`
 }
 
 type entryID struct{ Id string }
@@ -209,8 +204,8 @@ type visibilityEntry struct {
 }
 
 type visibilityBatchOutput struct {
-	Successful []entryID    `query:"ChangeMessageVisibilityBatchResultEntry,flat"`
-	Failed     []batchError `query:"BatchResultErrorEntry,flat"`
+	Successful []entryID       `query:"ChangeMessageVisibilityBatchResultEntry,flat"`
+	Failed     []batch.Failure `query:"BatchResultErrorEntry,flat"`
 }
 
 type startMoveInput struct {

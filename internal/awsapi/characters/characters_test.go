@@ -1,4 +1,4 @@
-package sqs
+package characters
 
 import (
 	"strings"
@@ -6,7 +6,7 @@ import (
 	"unicode/utf8"
 )
 
-// naive is badCharacter one rune at a time.
+// naive is Bad one rune at a time.
 func naive(s string) int {
 	for i := 0; i < len(s); {
 		r, n := utf8.DecodeRuneInString(s[i:])
@@ -22,7 +22,7 @@ func naive(s string) int {
 	return -1
 }
 
-func TestBadCharacter(t *testing.T) {
+func TestBad(t *testing.T) {
 	t.Parallel()
 	tests := []struct {
 		s    string
@@ -43,26 +43,38 @@ func TestBadCharacter(t *testing.T) {
 		{"ab\xc3", 2},
 	}
 	for _, tt := range tests {
-		if got := badCharacter(tt.s); got != tt.want {
+		if got := Bad(tt.s); got != tt.want {
 			t.Errorf("%q: %d, want %d", tt.s, got, tt.want)
 		}
 		long := strings.Repeat("x", 1000) + tt.s
-		if got := badCharacter(long); tt.want >= 0 && got != tt.want+1000 || tt.want < 0 && got >= 0 {
+		if got := Bad(long); tt.want >= 0 && got != tt.want+1000 || tt.want < 0 && got >= 0 {
 			t.Errorf("%q behind 1000: %d", tt.s, got)
 		}
 	}
 }
 
-func FuzzBadCharacter(f *testing.F) {
+func FuzzBad(f *testing.F) {
 	for _, s := range []string{"hello world, hello", "\x00", "12345678\x1f\x20", "\uffff", "\xed\xa0\x80", "é\x01"} {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, s string) {
-		if got, want := badCharacter(s), naive(s); got != want {
+		if got, want := Bad(s), naive(s); got != want {
 			t.Fatalf("%q: %d, want %d", s, got, want)
 		}
-		if i := badCharacter(s); i >= 0 && !strings.HasPrefix(characterAt(s, i), "#x") {
-			t.Fatalf("%q: %q", s, characterAt(s, i))
+		if i := Bad(s); i >= 0 && !strings.HasPrefix(Spell(s, i), "#x") {
+			t.Fatalf("%q: %q", s, Spell(s, i))
 		}
 	})
+}
+
+func TestID(t *testing.T) {
+	t.Parallel()
+	for s, want := range map[string]bool{
+		"": false, "a": true, "!~": true, "a b": false, "a\t": false, "é": false, "a\x7f": false,
+		strings.Repeat("a", MaxID): true, strings.Repeat("a", MaxID+1): false,
+	} {
+		if ID(s) != want {
+			t.Errorf("%.20q: %v, want %v", s, !want, want)
+		}
+	}
 }

@@ -1,4 +1,4 @@
-package sqs
+package attribute
 
 import (
 	"crypto/md5"
@@ -8,12 +8,13 @@ import (
 	"strings"
 	"sync"
 
+	"github.com/waystation/waystation/internal/awsapi/characters"
 	"github.com/waystation/waystation/internal/partition"
 )
 
-// digest is an MD5 sum in hexadecimal, with which clients check that what was
-// stored is what they sent. It protects against no one.
-func digest(sum [md5.Size]byte) string {
+// Hex is an MD5 sum in hexadecimal, with which clients check that what was stored is
+// what they sent. It protects against no one.
+func Hex(sum [md5.Size]byte) string {
 	var b [2 * md5.Size]byte
 	hex.Encode(b[:], sum[:])
 	return string(b[:])
@@ -33,11 +34,11 @@ type hasher struct {
 
 var hashers = sync.Pool{New: func() any { return &hasher{Hash: md5.New()} }}
 
-// attributesDigest is the checksum of message attributes: of each, in the order
+// Digest is the checksum of message attributes: of each, in the order
 // of their names, name, type and value with their lengths. Without attributes it
 // is empty. The attributes must be sorted by name.
 // https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-message-metadata.html#sqs-attributes-md5-message-digest-calculation
-func attributesDigest(attributes []partition.Attribute) string {
+func Digest(attributes []partition.Attribute) string {
 	if len(attributes) == 0 {
 		return ""
 	}
@@ -46,18 +47,18 @@ func attributesDigest(attributes []partition.Attribute) string {
 	h.Reset()
 	for i := range attributes {
 		a := &attributes[i]
-		h.field(bytesOf(a.Name))
-		h.field(bytesOf(a.Type))
-		if isBinary(a.Type) {
+		h.field(characters.Bytes(a.Name))
+		h.field(characters.Bytes(a.Type))
+		if IsBinary(a.Type) {
 			h.Write([]byte{carriedAsBinary})
 			h.field(a.Binary)
 		} else {
 			h.Write([]byte{carriedAsString})
-			h.field(bytesOf(a.Value))
+			h.field(characters.Bytes(a.Value))
 		}
 	}
 	h.Sum(h.sum[:0])
-	return digest(h.sum)
+	return Hex(h.sum)
 }
 
 func (h *hasher) field(b []byte) {
@@ -66,5 +67,5 @@ func (h *hasher) field(b []byte) {
 	h.Write(b)
 }
 
-// isBinary tells whether a value of that type is bytes rather than text.
-func isBinary(dataType string) bool { return strings.HasPrefix(dataType, typeBinary) }
+// IsBinary reports whether a value of that type is bytes rather than text.
+func IsBinary(dataType string) bool { return strings.HasPrefix(dataType, Binary) }

@@ -1,4 +1,4 @@
-package sqs
+package attribute
 
 import (
 	"testing"
@@ -7,7 +7,7 @@ import (
 )
 
 // The sums are recordings of the real service.
-func TestAttributesDigest(t *testing.T) {
+func TestDigest(t *testing.T) {
 	t.Parallel()
 	text := func(name, dataType, value string) partition.Attribute {
 		return partition.Attribute{Name: name, Type: dataType, Value: value}
@@ -28,7 +28,7 @@ func TestAttributesDigest(t *testing.T) {
 			Binary: []byte("traceparent\x1e00-774062d6c37081a5a0b9b5b88e30627c-2d2482211f6489da-01")}}, "8cbe4db156db8a94db8b801b7addb984"},
 	}
 	for _, tt := range tests {
-		if got := attributesDigest(tt.attributes); got != tt.want {
+		if got := Digest(tt.attributes); got != tt.want {
 			t.Errorf("%v: %s, want %s", tt.attributes, got, tt.want)
 		}
 	}

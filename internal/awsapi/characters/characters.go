@@ -1,4 +1,6 @@
-package sqs
+// Package characters says which characters messages and their attributes may be made
+// of: those of XML 1.0, and for ids printable ASCII.
+package characters
 
 import (
 	"encoding/binary"
@@ -7,22 +9,22 @@ import (
 	"unsafe"
 )
 
-// charset is what a message may be made of, as errors name it: the characters
-// of XML 1.0. https://www.w3.org/TR/REC-xml/#charsets
-const charset = "the set of allowed characters is #x9 | #xA | #xD | [#x20-#xD7FF] | [#xE000-#xFFFD] | [#x10000-#x10FFFF]."
+// Allowed names what a message may be made of, as errors do: the characters of
+// XML 1.0. https://www.w3.org/TR/REC-xml/#charsets
+const Allowed = "the set of allowed characters is #x9 | #xA | #xD | [#x20-#xD7FF] | [#xE000-#xFFFD] | [#x10000-#x10FFFF]."
 
-// bytesOf is s without a copy. The result must not be changed or kept.
-func bytesOf(s string) []byte { return unsafe.Slice(unsafe.StringData(s), len(s)) }
+// Bytes is s without a copy. The result must not be changed or kept.
+func Bytes(s string) []byte { return unsafe.Slice(unsafe.StringData(s), len(s)) }
 
-// badCharacter finds the first character that a message may not contain and
-// gives its place, or -1. It looks at eight bytes at a time while they are
+// Bad finds the first character that a message may not contain and gives its
+// place, or -1. It looks at eight bytes at a time while they are
 // printable ASCII.
-func badCharacter(s string) int {
+func Bad(s string) int {
 	const (
 		high  = 0x8080808080808080
 		space = 0x2020202020202020
 	)
-	b := bytesOf(s)
+	b := Bytes(s)
 	for i := 0; i < len(b); {
 		if i+8 <= len(b) {
 			x := binary.LittleEndian.Uint64(b[i:])
@@ -49,8 +51,8 @@ func badCharacter(s string) int {
 	return -1
 }
 
-// characterAt spells the character at i as errors do: #xFFFF.
-func characterAt(s string, i int) string {
+// Spell spells the character at i as errors do: #xFFFF.
+func Spell(s string, i int) string {
 	r, n := utf8.DecodeRuneInString(s[i:])
 	if r == utf8.RuneError && n <= 1 {
 		r = rune(s[i])
@@ -69,10 +71,13 @@ func appendUpperHex(b []byte, n uint32) []byte {
 	return b
 }
 
-// isPrintable tells whether s is 1 to 128 ASCII letters, digits and punctuation
-// characters: the form of group, deduplication and attempt ids.
-func isPrintable(s string) bool {
-	if s == "" || len(s) > 128 {
+// MaxID bounds ids of groups, deduplication and attempts.
+const MaxID = 128
+
+// ID reports whether s can be an id of a message group, a deduplication or a receive
+// attempt: 1 to MaxID ASCII letters, digits and punctuation characters.
+func ID(s string) bool {
+	if s == "" || len(s) > MaxID {
 		return false
 	}
 	for i := range len(s) {
