@@ -107,3 +107,6 @@ func (s *Service) Drop(ctx context.Context, q Target) error {
 	_, err := call(ctx, s, q.Partition, opDrop, owner.QueueIn{Queue: q.Queue})
 	return err
 }
+
+// Milliseconds is a time as places have it.
+func Milliseconds(t time.Time) state.Time { return state.Time(t.UnixMilli()) }

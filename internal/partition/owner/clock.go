@@ -39,13 +39,8 @@ func (o *Owner) clockStep() (wait time.Duration, ok bool) {
 	now := o.tick()
 	// While conclude runs here nobody needs to wake the clock.
 	o.clockAt = now
-	for range clockSteps {
-		if o.st.NextDue() == nil {
-			break
-		}
-		if _, err := o.concludeQuietly(); err != nil {
-			return 0, false
-		}
+	if o.catchUp() != nil {
+		return 0, false
 	}
 	wait = time.Hour
 	if at, ok := o.st.Due(); ok {
@@ -53,6 +48,19 @@ func (o *Owner) clockStep() (wait time.Duration, ok bool) {
 	}
 	o.clockAt = now + state.Time(wait/time.Millisecond)
 	return wait, true
+}
+
+// catchUp looks at some queues that are due. Call with mu held, after tick.
+func (o *Owner) catchUp() error {
+	for range clockSteps {
+		if o.st.NextDue() == nil {
+			break
+		}
+		if _, err := o.concludeQuietly(); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // provePeriod is how often long polls that ended empty share a proof.

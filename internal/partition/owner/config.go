@@ -60,6 +60,7 @@ type Limits struct {
 const (
 	MaxPostTargets = 1000
 	MaxPostBytes   = 4 << 20
+	MaxGroup       = 256
 )
 
 // Kind is what holds for all queues of a kind. They have no definitions and are

@@ -147,6 +147,12 @@ func (o *Owner) Accept(_ context.Context, in AcceptIn) (AcceptOut, error) {
 	size := 0
 	for i := range in.Parcels {
 		size += len(in.Parcels[i].Payload)
+		for _, p := range in.Parcels[i].Places {
+			if _, ok := o.cfg.Kinds[p.Queue.Kind]; !ok && p.Queue.Kind != state.KindQueue {
+				// A newer release knows it: it waits until this node runs that, too.
+				return AcceptOut{}, ErrUnavailable
+			}
+		}
 	}
 	if err := o.cfg.Space.forPosts(); err != nil {
 		return AcceptOut{}, err
@@ -164,22 +170,23 @@ func (o *Owner) Accept(_ context.Context, in AcceptIn) (AcceptOut, error) {
 		return AcceptOut{}, ErrNotOwner
 	}
 	o.tick()
-	mark := o.st.Mark(in.From)
-	last := mark
+	// A record for each, so that one can replace what the one before it placed.
 	for i := range in.Parcels {
-		last = max(last, in.Parcels[i].Key)
-	}
-	if last > mark {
-		o.st.SetMark(in.From, last)
-	}
-	for i := range in.Parcels {
-		if p := &in.Parcels[i]; p.Key > mark {
-			o.accept(p)
+		p := &in.Parcels[i]
+		if p.Key <= o.st.Mark(in.From) {
+			continue
+		}
+		o.st.SetMark(in.From, p.Key)
+		o.accept(p)
+		if _, err := o.write(); err != nil {
+			o.mu.Unlock()
+			return AcceptOut{}, err
 		}
 	}
+	mark := o.st.Mark(in.From)
 	commit, err := o.conclude()
 	o.mu.Unlock()
-	return AcceptOut{Mark: last}, o.answer(commit, err)
+	return AcceptOut{Mark: mark}, o.answer(commit, err)
 }
 
 // accept places one parcel. A queue that is not known here is no reason to lose
@@ -191,11 +198,8 @@ func (o *Owner) accept(p *Parcel) {
 		if place.VisibleAt != 0 && place.VisibleAt <= o.st.Now() {
 			place.VisibleAt = 0
 		}
-		r := place.Queue
-		_, _, err := o.find(r)
-		if err == nil || r.Kind == state.KindQueue {
-			it.Targets = append(it.Targets, state.Placing{Partition: o.cfg.Partition, Place: place})
-		}
+		_, _, _ = o.find(place.Queue) // has its definition written, if it has one
+		it.Targets = append(it.Targets, state.Placing{Partition: o.cfg.Partition, Place: place})
 	}
 	o.st.Post(it, func(state.Placed) {})
 	for i := range it.Targets {

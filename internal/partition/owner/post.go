@@ -26,7 +26,8 @@ type PostTarget struct {
 	// its partition does not know it yet.
 	FIFO     bool   `cbor:"2,keyasint,omitempty"`
 	Revision uint64 `cbor:"3,keyasint,omitempty"`
-	Group    string `cbor:"4,keyasint,omitempty"`
+	// Group of messages, at most MaxGroup bytes.
+	Group string `cbor:"4,keyasint,omitempty"`
 	// Dedup names the message: until DedupUntil (Unix milliseconds; 0: for five
 	// minutes) another one with the same id is answered with Answer and not taken.
 	Dedup      *[16]byte  `cbor:"5,keyasint,omitempty"`
@@ -39,7 +40,8 @@ type PostTarget struct {
 	// Reference comes back with the message, at most state.MaxReference bytes.
 	Reference string `cbor:"10,keyasint,omitempty"`
 	// Name under which it can be replaced and cancelled while it is there; zero:
-	// none. Without Replace, a message of a name that is there is a duplicate.
+	// none. Without Replace, a message of a name that is there is a duplicate. Of
+	// several with one name in the same post the first stands.
 	Name    state.Name `cbor:"11,keyasint"`
 	Replace bool       `cbor:"12,keyasint,omitempty"`
 }
@@ -67,13 +69,9 @@ const dedupWindow = 5 * 60 * 1000
 
 // Post places payloads in queues. ErrFull, ErrMemory, ErrBusy: nothing was done.
 func (o *Owner) Post(_ context.Context, in PostIn) (PostOut, error) {
-	size, targets := 0, 0
-	for i := range in.Items {
-		size += len(in.Items[i].Payload)
-		targets += len(in.Items[i].Targets)
-	}
-	if size > MaxPostBytes || targets > MaxPostTargets {
-		return PostOut{}, ErrTooLarge
+	size, targets, err := in.measure()
+	if err != nil {
+		return PostOut{}, err
 	}
 	if err := o.cfg.Space.forPosts(); err != nil {
 		return PostOut{}, err
@@ -97,6 +95,29 @@ func (o *Owner) Post(_ context.Context, in PostIn) (PostOut, error) {
 	commit, err := o.conclude()
 	o.mu.Unlock()
 	return out, o.answer(commit, err)
+}
+
+// measure checks a post, and says how many bytes of payloads and how many targets
+// it has.
+func (in *PostIn) measure() (size, targets int, err error) {
+	for i := range in.Items {
+		it := &in.Items[i]
+		size += len(it.Payload)
+		targets += len(it.Targets)
+		for k := range it.Targets {
+			t := &it.Targets[k]
+			if len(t.Reference) > state.MaxReference || len(t.Group) > MaxGroup {
+				return 0, 0, ErrTooLarge
+			}
+			if t.Target.Queue.Kind != state.KindQueue && t.Target.Queue.Kind < state.FirstService {
+				return 0, 0, ErrQueueGone
+			}
+		}
+	}
+	if size > MaxPostBytes || targets > MaxPostTargets {
+		return 0, 0, ErrTooLarge
+	}
+	return size, targets, nil
 }
 
 // prepare brings the queues of this partition up to now. Others may get the lock
@@ -130,13 +151,13 @@ func (o *Owner) postItem(it *PostItem, out *PostOut) {
 		t := &it.Targets[i]
 		local := t.Target.Partition == o.cfg.Partition
 		delay := t.Delay
-		if local && t.Target.Queue.Kind == state.KindQueue {
-			def, ok := o.cfg.Registry.QueueByID(t.Target.Queue.ID)
-			if !ok || def.Partition != o.cfg.Partition {
+		if local {
+			_, def, err := o.find(t.Target.Queue)
+			if err != nil {
 				out.Posted = append(out.Posted, Posted{Gone: true})
 				continue
 			}
-			if delay < 0 {
+			if delay < 0 && def != nil {
 				delay = int32(def.DelaySeconds)
 			}
 		}

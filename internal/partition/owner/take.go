@@ -99,6 +99,10 @@ func (o *Owner) hold(ctx context.Context, k state.Kind, wait time.Duration) (*st
 		return nil, ErrNotOwner
 	}
 	o.tick()
+	if err := o.catchUp(); err != nil {
+		o.mu.Unlock()
+		return nil, err
+	}
 	if q := o.st.NextReady(k); q != nil {
 		o.mu.Unlock()
 		return q, nil
