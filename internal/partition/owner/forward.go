@@ -190,11 +190,14 @@ func (o *Owner) Accept(_ context.Context, in AcceptIn) (AcceptOut, error) {
 }
 
 // accept places one parcel. A queue that is not known here is no reason to lose
-// it: it is kept until it is known whether the queue was deleted.
+// it: it is kept until it is known whether the queue was deleted. Where the other
+// owner's clock is ahead of ours, the message was sent now: nothing in this log may
+// be later than its own time, which a replay would follow.
 func (o *Owner) accept(p *Parcel) {
 	it := state.Item{Payload: p.Payload}
 	for i := range p.Places {
 		place := p.Places[i]
+		place.Sent = min(place.Sent, o.st.Now())
 		if place.VisibleAt != 0 && place.VisibleAt <= o.st.Now() {
 			place.VisibleAt = 0
 		}

@@ -67,3 +67,30 @@ func TestLoadingTimeCounts(t *testing.T) {
 		t.Errorf("sent %d ms too early", before-sent)
 	}
 }
+
+// What comes from a partition whose owner's clock is ahead does not bring this
+// partition's time forward, also not after a replay.
+func TestParcelsFromAFastClock(t *testing.T) {
+	t.Parallel()
+	c := newCluster(t)
+	c.journal = smallSteps
+	here := c.defs.define(20, 1, nil)
+	b := c.start(1)
+	c.wall.Store(int64(time.Hour))
+	a := c.start(0)
+	c.post(a, "x", to(here, nil))
+	eventually(t, "it arrives", func() bool { return c.counts(b, here).Visible == 1 })
+	latest := time.Now().Add(time.Minute).UnixMilli()
+	if at := c.counts(b, here).Oldest; at > latest {
+		t.Errorf("it was sent %d ms in the future", at-latest)
+	}
+	c.wall.Store(0)
+	c.churn(b, c.defs.define(21, 1, nil)) // written again: what is rewritten does not say whence it came
+	b = c.restart(1)
+	c.post(b, "y", to(here, nil))
+	for _, d := range c.receive(b, here, 10) {
+		if int64(d.Sent) > latest || int64(d.FirstReceived) > latest {
+			t.Errorf("%q was sent at %d, received at %d, both after %d", text(d.Payload), d.Sent, d.FirstReceived, latest)
+		}
+	}
+}

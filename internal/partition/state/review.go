@@ -53,11 +53,11 @@ func (s *State) Review(q *Queue) {
 	}
 	at, ok := q.m.Next()
 	if q.empty() {
-		// Its machine goes when it has been empty for a while.
+		// Its machine goes when it has been empty for a while. When it was due for
+		// what it held (retention, for one) does not count any more.
+		at, ok = s.now+collapseAfter, true
 		if q.due >= 0 && q.dueAt > s.now {
-			at, ok = q.dueAt, true
-		} else {
-			at, ok = s.now+collapseAfter, true
+			at = min(at, q.dueAt)
 		}
 	} else if ok && at <= s.now {
 		at = s.now + 1 // the rest of a step that did not reach everything

@@ -215,3 +215,28 @@ func TestEmptyQueuesCollapse(t *testing.T) {
 		t.Errorf("the next key is %d after %d", next[0].Key, first[0].Key)
 	}
 }
+
+// Nor does it keep its machine until its last message would have expired.
+func TestEmptyQueuesCollapseSoon(t *testing.T) {
+	t.Parallel()
+	r := Ref{ID: 1}
+	j := newJournalled(map[Ref]Terms{r: {Retention: 4 * 24 * 3600 * 1000}})
+	settle := func() {
+		for q := j.NextTouched(); q != nil; q = j.NextTouched() {
+			j.Review(q)
+		}
+		j.write()
+	}
+	j.post("x", Place{Queue: r, Sent: 1000})
+	settle()
+	q := j.Find(r)
+	got, _, _ := j.Receive(q, queue.ReceiveArgs{Max: 1, HideUntil: 12 * 3600 * 1000})
+	j.write()
+	settle()
+	j.State.Remove(q, []Receipt{{got[0].Key, 1}}, func(int, error) {})
+	j.write()
+	settle()
+	if at, ok := j.Due(); !ok || at > j.Now()+collapseAfter {
+		t.Errorf("the empty queue is due in %d ms", at-j.Now())
+	}
+}
