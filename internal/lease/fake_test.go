@@ -24,6 +24,7 @@ type fakeCluster struct {
 	watchers map[*fakeWatch]struct{}
 	served   map[string]func(*jet.Incoming)
 	writes   []jet.KVEntry
+	closed   chan struct{} // watches end when it is closed
 }
 
 type fakeWatch struct {
@@ -34,7 +35,7 @@ type fakeWatch struct {
 func newFakeCluster() *fakeCluster {
 	return &fakeCluster{
 		keys: make(map[string]jet.KVEntry), watchers: make(map[*fakeWatch]struct{}),
-		served: make(map[string]func(*jet.Incoming)),
+		served: make(map[string]func(*jet.Incoming)), closed: make(chan struct{}),
 	}
 }
 
@@ -91,6 +92,7 @@ type link struct {
 	mu     sync.Mutex
 	fault  func(op, key string) error // before an operation; nil: none
 	lost   func(op, key string) bool  // after one: its answer gets lost
+	ops    map[string]int             // calls by operation and key
 	frozen chan struct{}              // requests to this node, and its own operations, wait for it to be closed; nil: they don't
 }
 
@@ -100,10 +102,22 @@ func (l *link) set(f func(l *link)) {
 	f(l)
 }
 
+// calls counts operations on a key since the last time it was asked.
+func (l *link) calls(op, key string) int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	defer delete(l.ops, op+" "+key)
+	return l.ops[op+" "+key]
+}
+
 // do runs one operation with this link's faults.
 func (l *link) do(ctx context.Context, op, key string, f func() error) error {
 	l.mu.Lock()
 	fault, lost, frozen := l.fault, l.lost, l.frozen
+	if l.ops == nil {
+		l.ops = make(map[string]int)
+	}
+	l.ops[op+" "+key]++
 	l.mu.Unlock()
 	if frozen != nil {
 		select {
@@ -126,10 +140,20 @@ func (l *link) do(ctx context.Context, op, key string, f func() error) error {
 	return err
 }
 
-func (l *link) Bucket(context.Context, jet.KVSpec) (jet.Bucket, error) { return fakeBucket{l}, nil }
+func (l *link) Bucket(ctx context.Context, spec jet.KVSpec) (jet.Bucket, error) {
+	if err := l.do(ctx, "open", spec.Bucket, func() error { return nil }); err != nil {
+		return nil, err
+	}
+	return fakeBucket{l}, nil
+}
 
 func (l *link) Serve(subject string, h func(*jet.Incoming)) (func(), error) {
 	c := l.fakeCluster
+	if l.fault != nil {
+		if err := l.fault("serve", subject); err != nil {
+			return nil, err
+		}
+	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.served[subject] = func(in *jet.Incoming) {
@@ -236,6 +260,8 @@ func (b fakeBucket) Watch(ctx context.Context, pattern string, fn func(jet.KVEnt
 	for {
 		select {
 		case <-w.news:
+		case <-c.closed:
+			return jet.ErrClosed
 		case <-ctx.Done():
 			return ctx.Err()
 		}

@@ -65,7 +65,7 @@ func (k *Keeper) Run(ctx context.Context) error {
 		Bucket: k.cfg.Prefix + "_leases", Description: "Waystation: who owns which partition",
 	})
 	if err != nil {
-		return err
+		return stopped(ctx, err)
 	}
 	if err := k.patiently(ctx, func() error { return agreeCount(ctx, k.bucket, k.cfg.Count) }); err != nil {
 		return stopped(ctx, fmt.Errorf("agree on the number of partitions: %w", err))
@@ -81,30 +81,26 @@ func (k *Keeper) Run(ctx context.Context) error {
 	defer stop()
 
 	// What follows goes on until everything is handed over.
-	work, fail := context.WithCancelCause(context.WithoutCancel(ctx))
-	defer fail(nil)
 	var tasks sync.WaitGroup
 	defer tasks.Wait()
+	work, fail := context.WithCancelCause(context.WithoutCancel(ctx))
+	defer fail(nil)
 	loaded := make(chan struct{})
 	tasks.Go(func() {
 		err := k.bucket.Watch(work, ">", k.table.hear, func() {
 			k.table.complete()
 			close(loaded)
 		})
-		if work.Err() == nil {
-			fail(fmt.Errorf("watch the leases: %w", err))
-		}
+		fail(fmt.Errorf("watch the leases: %w", err))
 	})
 	select {
 	case <-loaded:
 	case <-ctx.Done():
-		fail(nil)
 		return nil
 	case <-work.Done():
 		return context.Cause(work)
 	}
 	if err := k.patiently(ctx, func() error { return k.name.take(ctx) }); err != nil {
-		fail(nil)
 		return stopped(ctx, err)
 	}
 
@@ -127,7 +123,6 @@ func (k *Keeper) Run(ctx context.Context) error {
 		_ = k.name.beat(farewell, beat{Stopped: true})
 		cancel()
 	}
-	fail(nil)
 	return err
 }
 

@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -18,6 +20,8 @@ type node struct {
 	*Keeper
 	link *link
 	stop func() error // and wait
+	done chan error   // Run's
+	logs *logs
 
 	mu      sync.Mutex
 	serving map[uint32]int // partitions that are served, and how often they were
@@ -28,19 +32,21 @@ type node struct {
 // startKeeper runs a Keeper and waits until all is still.
 func startKeeper(t *testing.T, c *fakeCluster, name, runName string, count uint32, change func(*node)) *node {
 	t.Helper()
-	n := &node{link: &link{fakeCluster: c}, serving: make(map[uint32]int), total: make(map[uint32]int)}
+	n := &node{
+		link: &link{fakeCluster: c}, serving: make(map[uint32]int), total: make(map[uint32]int),
+		done: make(chan error, 1), logs: &logs{},
+	}
 	if change != nil {
 		change(n)
 	}
 	var err error
-	n.Keeper, err = New(Config{Cluster: n.link, Node: name, Run: runName, Count: count, TTL: ttl, Serve: n.run})
+	n.Keeper, err = New(Config{Cluster: n.link, Node: name, Run: runName, Count: count, TTL: ttl, Serve: n.run, Logger: slog.New(n.logs)})
 	if err != nil {
 		t.Fatal(err)
 	}
 	ctx, cancel := context.WithCancel(context.Background())
-	done := make(chan error, 1)
-	go func() { done <- n.Run(ctx) }()
-	n.stop = sync.OnceValue(func() error { cancel(); return <-done })
+	go func() { n.done <- n.Run(ctx) }()
+	n.stop = sync.OnceValue(func() error { cancel(); return <-n.done })
 	t.Cleanup(func() { _ = n.stop() })
 	synctest.Wait()
 	return n
@@ -68,9 +74,63 @@ func (n *node) serveWell(ctx context.Context, p uint32, ready func(func() uint64
 			delete(n.serving, p)
 		}
 	}()
-	ready(func() uint64 { return uint64(100 + p) })
+	ready(func() uint64 {
+		if ctx.Err() != nil {
+			return uint64(200 + p) // something was appended at last
+		}
+		return uint64(100 + p)
+	})
 	<-ctx.Done()
 	return nil
+}
+
+// ended is what Run returned, and fails the test if it goes on.
+func (n *node) ended(t *testing.T) error {
+	t.Helper()
+	synctest.Wait()
+	select {
+	case err := <-n.done:
+		n.done <- err
+		return err
+	default:
+		t.Fatalf("%s goes on", n.cfg.Node)
+		return nil
+	}
+}
+
+// logs counts log lines by their text.
+type logs struct {
+	mu    sync.Mutex
+	lines map[string]int
+}
+
+func (l *logs) Enabled(context.Context, slog.Level) bool { return true }
+func (l *logs) WithAttrs([]slog.Attr) slog.Handler       { return l }
+func (l *logs) WithGroup(string) slog.Handler            { return l }
+func (l *logs) Handle(_ context.Context, r slog.Record) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.lines == nil {
+		l.lines = make(map[string]int)
+	}
+	l.lines[r.Level.String()+" "+r.Message]++
+	return nil
+}
+
+// want checks how often lines that begin so were written.
+func (l *logs) want(t *testing.T, begin string, n int) {
+	t.Helper()
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	got := 0
+	for line, times := range l.lines {
+		if strings.HasPrefix(line, begin) {
+			got += times
+		}
+	}
+	if got != n {
+		t.Errorf("%q is logged %d times, want %d; there are %v", begin, got, n, l.lines)
+	}
 }
 
 func (n *node) serves() string {
@@ -105,6 +165,9 @@ func TestShareAndHandOver(t *testing.T) {
 		time.Sleep(ttl) // all are given up one after another
 		a.want(t, "[0:1 1:1]")
 		b.want(t, "[2:1 3:1]")
+		if got := c.value("node.a"); !strings.Contains(got, `"0":100`) {
+			t.Errorf("a beat of a is %s", got)
+		}
 		for _, n := range []*node{a, b} {
 			v, _ := n.Partition(3)
 			if v.Node != "b" || v.Run != "run-b" || !v.Ready || v.Mine != (n == b) {
@@ -116,12 +179,15 @@ func TestShareAndHandOver(t *testing.T) {
 		}
 		b.want(t, "[]")
 		a.want(t, "[0:1 1:1 2:1 3:1]") // at once: b said so
-		if got := c.value("node.b"); !strings.Contains(got, `"stopped":true`) || !strings.Contains(got, `"2":102`) {
+		if got := c.value("node.b"); !strings.Contains(got, `"stopped":true`) || !strings.Contains(got, `"2":202`) {
 			t.Errorf("the last words of b are %s", got)
 		}
-		if a.Least(2) != 102 {
-			t.Errorf("the log of partition 2 must reach %d, b told of 102", a.Least(2))
+		if a.Least(2) != 202 {
+			t.Errorf("the log of partition 2 must reach %d, b told of 202", a.Least(2))
 		}
+		a.logs.want(t, "INFO a partition goes to another node", 2)
+		a.logs.want(t, "WARN", 0)
+		b.logs.want(t, "WARN", 0)
 	})
 }
 
@@ -142,15 +208,18 @@ func TestSlowStop(t *testing.T) {
 		b := startKeeper(t, c, "b", "run-b", 4, nil)
 		before := c.changes("node.a")
 		time.Sleep(20 * ttl)
-		if n := c.changes("node.a") - before; n < 75 {
+		if n := c.changes("node.a") - before; n < 79 || n > 81 {
 			t.Errorf("%d beats in 20 s while a partition stops, want about 80", n)
 		}
+		if n := a.link.calls("get", "node.a"); n != 1 {
+			t.Errorf("its own entry was read %d times, want once, at the start", n)
+		}
+		a.logs.want(t, "INFO a partition goes to another node", 1) // one after another
 		a.want(t, "[0:1 1:1 3:1]")
 		b.want(t, "[]") // 2 is still a's, which lives
 		if v := b.View(2); v.Node != "a" {
 			t.Errorf("partition 2 is %+v", v)
 		}
-		// Another goes meanwhile: there is a third node now, with a share of 2.
 		close(slow)
 		time.Sleep(ttl)
 		a.want(t, "[0:1 1:1]")
@@ -163,7 +232,7 @@ func TestSlowHandOver(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := newFakeCluster()
 		slow := make(chan struct{})
-		a := startKeeper(t, c, "a", "run-a", 3, func(n *node) {
+		a := startKeeper(t, c, "a", "run-a", 5, func(n *node) {
 			n.serve = func(ctx context.Context, p uint32, ready func(func() uint64)) error {
 				err := n.serveWell(ctx, p, ready)
 				if p == 1 {
@@ -175,15 +244,15 @@ func TestSlowHandOver(t *testing.T) {
 		done := make(chan error, 1)
 		go func() { done <- a.stop() }()
 		synctest.Wait()
-		b := startKeeper(t, c, "b", "run-b", 3, nil)
-		b.want(t, "[0:1 2:1]") // a is leaving: all are b's share
+		b := startKeeper(t, c, "b", "run-b", 5, nil)
+		b.want(t, "[0:1 2:1 3:1 4:1]") // a is leaving: all are b's share
 		time.Sleep(10 * ttl)
-		b.want(t, "[0:1 2:1]")
+		b.want(t, "[0:1 2:1 3:1 4:1]")
 		close(slow)
 		if err := <-done; err != nil {
 			t.Error(err)
 		}
-		b.want(t, "[0:1 1:1 2:1]")
+		b.want(t, "[0:1 1:1 2:1 3:1 4:1]")
 	})
 }
 
@@ -218,9 +287,13 @@ func TestNameTaken(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			c := newFakeCluster()
 			a := startKeeper(t, c, "a", "first", 2, nil)
+			writes := c.changes("node.a")
 			second := startKeeper(t, c, "a", "second", 2, nil)
-			if err := second.stop(); !errors.Is(err, ErrNameTaken) {
+			if err := second.ended(t); !errors.Is(err, ErrNameTaken) {
 				t.Errorf("the second ended with %v", err)
+			}
+			if n := second.link.calls("create", "node.a") + second.link.calls("update", "node.a"); n != 0 || c.changes("node.a") != writes {
+				t.Errorf("the second tried %d times to write the first's entry", n)
 			}
 			second.want(t, "[]")
 			time.Sleep(5 * ttl)
@@ -243,10 +316,9 @@ func TestNameTaken(t *testing.T) {
 			c.served[aliveSubject("ws", "first")] = func(*jet.Incoming) { <-deaf }
 			c.mu.Unlock()
 			second := startKeeper(t, c, "a", "second", 2, nil)
-			began := time.Now()
-			time.Sleep(3 * ttl)
-			if err := second.stop(); !errors.Is(err, ErrNameTaken) {
-				t.Errorf("the second ended with %v after %v", err, time.Since(began))
+			time.Sleep(ttl + 1)
+			if err := second.ended(t); !errors.Is(err, ErrNameTaken) {
+				t.Errorf("the second ended with %v", err)
 			}
 			a.want(t, "[0:1 1:1]")
 		})
@@ -270,6 +342,12 @@ func TestNameTaken(t *testing.T) {
 			a := startKeeper(t, c, "a", "first", 1, nil)
 			thaw := make(chan struct{})
 			a.link.set(func(l *link) { l.frozen = thaw })
+			impatient := startKeeper(t, c, "a", "impatient", 1, nil)
+			time.Sleep(ttl / 2)
+			began := time.Now()
+			if err := impatient.stop(); err != nil || time.Since(began) != 0 {
+				t.Errorf("one that was stopped while it waited ended with %v after %v", err, time.Since(began))
+			}
 			second := startKeeper(t, c, "a", "second", 1, nil)
 			second.want(t, "[]")
 			time.Sleep(ttl - 1)
@@ -281,7 +359,7 @@ func TestNameTaken(t *testing.T) {
 			time.Sleep(ttl)
 			synctest.Wait()
 			a.want(t, "[]")
-			if err := a.stop(); !errors.Is(err, ErrNameTaken) {
+			if err := a.ended(t); !errors.Is(err, ErrNameTaken) {
 				t.Errorf("the first ended with %v", err)
 			}
 			second.want(t, "[0:1]")
@@ -309,7 +387,7 @@ func TestNameTaken(t *testing.T) {
 					return nil
 				}
 			})
-			if err := a.stop(); !errors.Is(err, ErrNameTaken) {
+			if err := a.ended(t); !errors.Is(err, ErrNameTaken) {
 				t.Errorf("ended with %v", err)
 			}
 		})
@@ -320,14 +398,34 @@ func TestNameTaken(t *testing.T) {
 func TestLostAnswers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := newFakeCluster()
-		n := 0
+		var n atomic.Int64
 		a := startKeeper(t, c, "a", "run-a", 3, func(a *node) {
-			a.link.lost = func(op, key string) bool { n++; return op != "get" && n%3 != 0 }
+			a.link.lost = func(op, key string) bool { return op != "get" && op != "open" && n.Add(1)%3 != 0 }
 		})
+		time.Sleep(2 * ttl)
+		b := startKeeper(t, c, "b", "run-b", 3, nil)
+		time.Sleep(2 * ttl)
+		b.want(t, "[2:1]")
+		if err := b.stop(); err != nil {
+			t.Fatal(err)
+		}
 		time.Sleep(20 * ttl)
+		b = startKeeper(t, c, "b", "run-b2", 1, func(b *node) {
+			b.link.fault = func(op, key string) error {
+				if op != "get" && key == "partition.1" {
+					t.Errorf("b takes what is a's")
+				}
+				return nil
+			}
+		})
+		time.Sleep(ttl / 8)
+		if err := b.stop(); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(ttl)
 		a.want(t, "[0:1 1:1 2:1]")
 		for p := range uint32(3) {
-			if a.tries(p) != 1 {
+			if p < 2 && a.tries(p) != 1 {
 				t.Errorf("partition %d was served %d times", p, a.tries(p))
 			}
 			if v := a.View(p); !v.Ready {
@@ -465,10 +563,16 @@ func TestServedAgain(t *testing.T) {
 func TestNoLeader(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := newFakeCluster()
-		away := func(string, string) error { return jet.ErrUnavailable }
+		away := func(op, _ string) error {
+			if op == "open" {
+				return nil
+			}
+			return jet.ErrUnavailable
+		}
 		a := startKeeper(t, c, "a", "run-a", 2, func(n *node) { n.link.fault = away })
 		time.Sleep(10 * ttl)
 		a.want(t, "[]") // not even started
+		a.logs.want(t, "WARN the leases can't be reached", 1)
 		a.link.set(func(l *link) { l.fault = nil })
 		time.Sleep(ttl)
 		a.want(t, "[0:1 1:1]")
@@ -491,6 +595,10 @@ func TestNoLeader(t *testing.T) {
 		if a.tries(0) != 1 || b.tries(1) != 1 {
 			t.Error("partitions were stopped for it")
 		}
+		for _, n := range []*node{a, b} {
+			n.logs.want(t, "WARN no sign of life can be given", 1)
+			n.logs.want(t, "INFO signs of life are given again", 1)
+		}
 	})
 }
 
@@ -505,7 +613,214 @@ func TestLost(t *testing.T) {
 		if got := c.value("partition.1"); got != `{"node":"b","run":"run-b"}` {
 			t.Errorf("the lease is %s", got)
 		}
+		a.logs.want(t, "WARN another node took the partition over", 1)
 	})
+}
+
+// The same while it is being given up, which takes a while.
+func TestLostWhileGivenUp(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newFakeCluster()
+		slow := make(chan struct{})
+		a := startKeeper(t, c, "a", "run-a", 1, func(n *node) {
+			n.serve = func(ctx context.Context, p uint32, ready func(func() uint64)) error {
+				err := n.serveWell(ctx, p, ready)
+				<-slow
+				return err
+			}
+		})
+		done := make(chan error, 1)
+		go func() { done <- a.stop() }()
+		synctest.Wait()
+		c.write("partition.0", `{"node":"b","run":"run-b"}`)
+		synctest.Wait()
+		close(slow)
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+		if got := c.value("partition.0"); got != `{"node":"b","run":"run-b"}` {
+			t.Errorf("the lease is %s", got)
+		}
+		a.logs.want(t, "WARN", 0)
+	})
+}
+
+// Leases that can't be written are tried again, and told of once.
+func TestStuck(t *testing.T) {
+	for name, test := range map[string]struct {
+		op, key string
+		value   string // of the lease before
+		damaged bool
+	}{
+		"claim":                 {"create", "partition.1", "", false},
+		"claim of another's":    {"update", "partition.1", `{"released":true}`, false},
+		"saying that it serves": {"update", "partition.1", "", false},
+		"release of a damaged":  {"update", "partition.1", "", true},
+		"forgetting a node":     {"delete", "node.gone", "", false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				c := newFakeCluster()
+				if test.value != "" {
+					c.write("partition.1", test.value)
+				}
+				c.write("node.gone", `{"run":"gone"}`)
+				fault := func(op, key string) error {
+					if op == test.op && key == test.key {
+						return jet.ErrUnavailable
+					}
+					return nil
+				}
+				a := startKeeper(t, c, "a", "run-a", 3, func(n *node) {
+					n.link.fault = fault
+					if test.damaged {
+						n.serve = func(ctx context.Context, p uint32, ready func(func() uint64)) error {
+							if p == 1 {
+								return ErrDamaged
+							}
+							return n.serveWell(ctx, p, ready)
+						}
+					}
+				})
+				time.Sleep(forgetAfter + 10*ttl)
+				synctest.Wait()
+				a.logs.want(t, "WARN leases can't be changed just now", 1)
+				a.logs.want(t, "INFO leases can be changed again", 0)
+				if s := a.serves(); !strings.Contains(s, "0:1") || strings.Contains(s, "1:1") && (test.op == "create" || test.value != "" || test.damaged) {
+					t.Errorf("serves %s", s)
+				}
+				a.link.set(func(l *link) { l.fault = nil })
+				time.Sleep(ttl)
+				synctest.Wait()
+				a.logs.want(t, "WARN leases can't be changed just now", 1)
+				a.logs.want(t, "INFO leases can be changed again", 1)
+				if v := a.View(1); v.Ready == test.damaged || (v.Damaged != "") != test.damaged || v.Mine == test.damaged {
+					t.Errorf("partition 1 is %+v", v)
+				}
+				if c.value("node.gone") != "" {
+					t.Error("a node long gone is not forgotten")
+				}
+			})
+		})
+	}
+}
+
+// What goes wrong at the start, and does not pass, ends it.
+func TestRunFails(t *testing.T) {
+	for _, op := range []string{"open ws_leases", "get count", "create count", "serve ws.alive.run-a", "get node.a", "create node.a"} {
+		t.Run(op, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				bad := errors.New("not what was expected")
+				a := startKeeper(t, newFakeCluster(), "a", "run-a", 3, func(n *node) {
+					n.link.fault = func(o, key string) error {
+						if o+" "+key == op {
+							return bad
+						}
+						return nil
+					}
+				})
+				if err := a.ended(t); !errors.Is(err, bad) {
+					t.Errorf("ended with %v", err)
+				}
+				a.want(t, "[]")
+			})
+		})
+	}
+}
+
+// A node that is stopped while it waits for the bucket ends well.
+func TestStoppedWhileWaiting(t *testing.T) {
+	for _, key := range []string{"count", "node.a"} {
+		t.Run(key, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				a := startKeeper(t, newFakeCluster(), "a", "run-a", 3, func(n *node) {
+					n.link.fault = func(_, k string) error {
+						if k == key {
+							return jet.ErrUnavailable
+						}
+						return nil
+					}
+				})
+				time.Sleep(ttl / 8)
+				if err := a.stop(); err != nil {
+					t.Errorf("ended with %v", err)
+				}
+			})
+		})
+	}
+}
+
+// A closed bucket ends the node, and what it serves.
+func TestWatchEnds(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newFakeCluster()
+		a := startKeeper(t, c, "a", "run-a", 3, nil)
+		close(c.closed)
+		if err := a.ended(t); !errors.Is(err, jet.ErrClosed) || !strings.Contains(err.Error(), "watch") {
+			t.Errorf("ended with %v", err)
+		}
+		a.want(t, "[]")
+		if got := c.value("node.a"); !strings.Contains(got, "stopped") {
+			t.Errorf("its entry is %s", got)
+		}
+		b := startKeeper(t, c, "b", "run-b", 3, nil) // before the bucket was read
+		if err := b.ended(t); !errors.Is(err, jet.ErrClosed) {
+			t.Errorf("ended with %v", err)
+		}
+	})
+}
+
+// A lease that can't be released is told of.
+func TestCannotRelease(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newFakeCluster()
+		a := startKeeper(t, c, "a", "run-a", 1, nil)
+		a.link.set(func(l *link) {
+			l.fault = func(_, key string) error {
+				if key == "partition.0" {
+					return jet.ErrUnavailable
+				}
+				return nil
+			}
+		})
+		if err := a.stop(); err != nil {
+			t.Error(err)
+		}
+		a.logs.want(t, "WARN a lease can't be released", 1)
+		b := startKeeper(t, c, "b", "run-b", 1, nil)
+		b.want(t, "[0:1]") // a stopped
+	})
+}
+
+// An entry that was removed is written again, with what is known of the logs.
+func TestEntryRemoved(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newFakeCluster()
+		a := startKeeper(t, c, "a", "run-a", 1, nil)
+		c.mu.Lock()
+		c.store(jet.KVEntry{Key: "node.a", Deleted: true})
+		c.mu.Unlock()
+		time.Sleep(ttl)
+		if got := c.value("node.a"); !strings.Contains(got, `"run":"run-a"`) || !strings.Contains(got, `"0":100`) {
+			t.Errorf("the entry is %s", got)
+		}
+		a.want(t, "[0:1]")
+		a.logs.want(t, "WARN", 0)
+	})
+}
+
+func TestPause(t *testing.T) {
+	t.Parallel()
+	if err := pause(t.Context(), -1); err != nil {
+		t.Error(err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	for _, d := range []time.Duration{0, time.Hour} {
+		if err := pause(ctx, d); !errors.Is(err, context.Canceled) {
+			t.Errorf("%v: %v", d, err)
+		}
+	}
 }
 
 func TestCountIsNotANumber(t *testing.T) {

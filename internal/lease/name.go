@@ -14,7 +14,6 @@ import (
 type name struct {
 	k   *Keeper
 	rev uint64 // of our newest beat
-	n   uint64 // beats so far
 }
 
 // take makes the node's name ours by a first beat. ErrNameTaken: its run lives.
@@ -105,8 +104,7 @@ func (m *name) beat(ctx context.Context, b beat) error {
 
 // store writes a beat in place of the entry with our revision.
 func (m *name) store(ctx context.Context, b beat) (err error) {
-	m.n++
-	b.Run, b.N, b.Durable = m.k.cfg.Run, m.n, m.k.table.marks(m.k.reach())
+	b.Run, b.Durable = m.k.cfg.Run, m.k.table.marks(m.k.reach())
 	key, value := nodeKey(m.k.cfg.Node), encode(b)
 	var rev uint64
 	if m.rev == 0 {
@@ -116,7 +114,6 @@ func (m *name) store(ctx context.Context, b beat) (err error) {
 	}
 	if err == nil {
 		m.rev = rev
-		m.k.table.see(jet.KVEntry{Key: key, Value: value, Revision: rev})
 	}
 	return err
 }

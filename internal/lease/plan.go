@@ -45,15 +45,13 @@ func (t *table) free(p uint32) bool {
 
 // share is how many partitions we should have at most. mu is held.
 func (t *table) share() int {
-	live := 0
+	live := 0 // we are one of them, but for a plan that comes to nothing
 	for _, n := range t.nodes {
 		if !n.Stopped && !n.Leaving && t.watched-n.seen <= t.ttl {
 			live++
 		}
 	}
-	if live <= 1 {
-		return int(t.count)
-	}
+	live = max(live, 1)
 	return (int(t.count) + live - 1) / live
 }
 
@@ -76,10 +74,7 @@ func (t *table) plan() (claim, giveUp []uint32) {
 			}
 		}
 	}
-	for p := range t.count {
-		if mine+len(claim) >= share {
-			break
-		}
+	for p := uint32(0); p < t.count && mine+len(claim) < share; p++ {
 		if t.free(p) {
 			claim = append(claim, p)
 		}
@@ -110,13 +105,14 @@ func (t *table) forgettable() (name string, rev uint64, ok bool) {
 
 // present are those of the runs that some node runs now. mu is held.
 func (t *table) present(runs []string) []string {
+	now := make(map[string]bool, len(t.nodes))
+	for _, n := range t.nodes {
+		now[n.Run] = !n.Stopped
+	}
 	var out []string
 	for _, run := range runs {
-		for _, n := range t.nodes {
-			if n.Run == run && !n.Stopped {
-				out = append(out, run)
-				break
-			}
+		if now[run] {
+			out = append(out, run)
 		}
 	}
 	return out

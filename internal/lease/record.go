@@ -24,7 +24,6 @@ func leaseKey(p uint32) string {
 // beat is a node's sign of life.
 type beat struct {
 	Run string `json:"run"`
-	N   uint64 `json:"n"`
 	// Leaving: the node hands its partitions over and takes no more.
 	Leaving bool `json:"leaving,omitempty"`
 	Stopped bool `json:"stopped,omitempty"`

@@ -122,7 +122,7 @@ func (r *run) serve(ctx context.Context) (damage string) {
 		k.table.wake(p)
 	}
 	rest := leastPause
-	for ctx.Err() == nil && k.table.mine(p) {
+	for k.table.mine(p) {
 		began := k.cfg.Elapsed()
 		err := k.cfg.Serve(ctx, p, ready)
 		switch {

@@ -103,7 +103,7 @@ func (t *table) seeNode(name string, e jet.KVEntry) {
 	} else {
 		t.nodes[name] = n
 	}
-	if !known || e.Deleted || old.Run != n.Run || old.Stopped != n.Stopped || old.Leaving != n.Leaving || old.live != n.live {
+	if old.Run != n.Run || old.Stopped != n.Stopped || old.Leaving != n.Leaving || old.live != n.live {
 		t.announce()
 	}
 }
@@ -200,6 +200,6 @@ func (t *table) mine(p uint32) bool {
 
 // ours: mu is held.
 func (t *table) ours(p uint32) bool {
-	l, ok := t.parts[p]
-	return ok && !l.Released && l.Run == t.run
+	l := t.parts[p]
+	return !l.Released && l.Run == t.run
 }

@@ -36,7 +36,7 @@ func (l *listener) tell(key string, value any) {
 }
 
 func (l *listener) beats(node string) {
-	l.tell("node."+node, beat{Run: "run-" + node, N: l.rev})
+	l.tell("node."+node, beat{Run: "run-" + node})
 }
 
 func (l *listener) owns(p uint32, node string) {
@@ -261,6 +261,10 @@ func TestAlive(t *testing.T) {
 			if got := l.view(0).Ready; got != test.want {
 				t.Errorf("ready is %v, want %v", got, test.want)
 			}
+			l.seeLease(0, jet.KVEntry{Value: []byte(`{"node":"b","run":"run-b"}`), Revision: l.rev + 1})
+			if l.view(0).Ready {
+				t.Error("ready, and was never served")
+			}
 		})
 	}
 }
@@ -352,6 +356,11 @@ func TestWakes(t *testing.T) {
 	if !closed(zero) || closed(one) {
 		t.Errorf("a wake of 0 woke those of 0: %v, of 1: %v", closed(zero), closed(one))
 	}
+	any := l.changed
+	l.wake(7)
+	if !closed(any) {
+		t.Error("who waits for any change is not woken")
+	}
 	if len(l.waiting) != 1 {
 		t.Errorf("%d channels are left, want the one of partition 1", len(l.waiting))
 	}
@@ -381,6 +390,7 @@ func TestPoke(t *testing.T) {
 		{func() { l.tell("node.b", beat{Run: "next", Leaving: true, Stopped: true}) }, true},
 		{func() { l.rev++; l.hear(jet.KVEntry{Key: "node.b", Deleted: true, Revision: l.rev}) }, true},
 		{func() { l.tell("count", 2) }, true},
+		{func() { l.tell("count", 2) }, false},
 		{func() { l.tell("count", 1) }, false},
 		{func() { l.tell("count", "nonsense") }, false},
 		{func() { l.tell("partition.x", lease{}) }, false},
@@ -414,6 +424,7 @@ func TestMarks(t *testing.T) {
 func TestForget(t *testing.T) {
 	t.Parallel()
 	l := newListener()
+	l.listen(ttl)
 	l.beats("b")
 	l.beats("c")
 	l.owns(0, "c")

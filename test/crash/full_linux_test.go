@@ -7,6 +7,8 @@ import (
 	"net/http"
 	"os"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -131,11 +133,217 @@ func TestDiskFull(t *testing.T) {
 	}
 }
 
+// TestDiskFullOfReceives fills a disk by receives alone, of messages that are
+// visible again at once and never deleted. Receives are refused in time; a purge,
+// a delete and a start after a kill always work, and make everything work again.
+func TestDiskFullOfReceives(t *testing.T) {
+	t.Parallel()
+	disk := smallDisk(t)
+	s := harness.Start(t, harness.Options{Data: disk + "/data"})
+	c := harness.SQS(s.URL())
+	ctx, cancel := context.WithTimeout(context.Background(), 4*time.Minute)
+	defer cancel()
+	out, err := c.CreateQueue(ctx, &sqs.CreateQueueInput{QueueName: aws.String("receives"), Attributes: map[string]string{"VisibilityTimeout": "0"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	url := *out.QueueUrl
+	send := func(size int) error {
+		body := strings.Repeat("x", size)
+		_, err := c.SendMessage(ctx, &sqs.SendMessageInput{QueueUrl: &url, MessageBody: &body})
+		return err
+	}
+	for {
+		if err := send(fillSize); err != nil {
+			wantBusy(t, err)
+			break
+		}
+	}
+	// The file system does not get fuller than the program lets it: from here on
+	// another program takes nearly all that is left, so that it does not take an hour.
+	hog(t, disk, 20<<20)
+	receipt := ""
+	var stop atomic.Bool
+	var receives atomic.Int64
+	var mu sync.Mutex
+	var clients sync.WaitGroup
+	receiving, enough := context.WithTimeout(ctx, 30*time.Second)
+	defer enough()
+	for range 16 {
+		clients.Go(func() {
+			for receiving.Err() == nil && !stop.Load() {
+				got, err := c.ReceiveMessage(receiving, &sqs.ReceiveMessageInput{QueueUrl: &url, MaxNumberOfMessages: 1})
+				if receiving.Err() != nil {
+					return
+				}
+				if err != nil {
+					if !busy(err) {
+						t.Errorf("a receive on a full disk: %v, want status 503", err)
+					}
+					stop.Store(true) // refused: as full as it gets
+					return
+				}
+				receives.Add(1)
+				for _, m := range got.Messages {
+					mu.Lock()
+					receipt = *m.ReceiptHandle
+					mu.Unlock()
+				}
+			}
+		})
+	}
+	clients.Wait()
+	t.Logf("%d receives; refused in the end: %v; free are %d KiB", receives.Load(), stop.Load(), free(t, disk)>>10)
+	if free(t, disk) == 0 {
+		t.Error("receives filled the disk to the last byte")
+	}
+	if _, err := c.DeleteMessage(ctx, &sqs.DeleteMessageInput{QueueUrl: &url, ReceiptHandle: &receipt}); err != nil {
+		t.Errorf("a delete on a full disk: %v", err)
+	}
+	s.Kill()
+	if err := s.Again(); err != nil {
+		t.Fatalf("a start on a full disk: %v", err)
+	}
+	if _, err := c.PurgeQueue(ctx, &sqs.PurgeQueueInput{QueueUrl: &url}); err != nil {
+		t.Fatalf("a purge on a full disk: %v", err)
+	}
+	resumes(t, ctx, func() error { return send(fillSize) })
+	resumes(t, ctx, func() error {
+		_, err := c.ReceiveMessage(ctx, &sqs.ReceiveMessageInput{QueueUrl: &url})
+		return err
+	})
+}
+
+// TestDiskFilledByAnother has another program take all that is left of a disk, and
+// give it back: nothing acknowledged is lost, and nobody has to help.
+func TestDiskFilledByAnother(t *testing.T) {
+	t.Parallel()
+	for _, kill := range []bool{false, true} {
+		t.Run(fmt.Sprintf("killed %v", kill), func(t *testing.T) {
+			t.Parallel()
+			disk := smallDisk(t)
+			s := harness.Start(t, harness.Options{Data: disk + "/data"})
+			c := harness.SQS(s.URL())
+			ctx, cancel := context.WithTimeout(context.Background(), 3*time.Minute)
+			defer cancel()
+			out, err := c.CreateQueue(ctx, &sqs.CreateQueueInput{QueueName: aws.String("other"), Attributes: map[string]string{"VisibilityTimeout": "600"}})
+			if err != nil {
+				t.Fatal(err)
+			}
+			url := *out.QueueUrl
+			send := func(body string) error {
+				_, err := c.SendMessage(ctx, &sqs.SendMessageInput{QueueUrl: &url, MessageBody: &body})
+				return err
+			}
+			stored := map[string]bool{}
+			for i := range 40 {
+				body := fmt.Sprintf("%06d%s", i, strings.Repeat("x", fillSize))
+				if err := send(body); err != nil {
+					t.Fatal(err)
+				}
+				stored[body[:6]] = true
+			}
+			hog(t, disk, 0)
+			until, done := context.WithTimeout(ctx, 20*time.Second)
+			full := harness.Poll(until, 50*time.Millisecond, func() bool {
+				err := send("more")
+				if err == nil {
+					stored["more"] = true // it was let in before the disk was seen to be full
+				}
+				hog(t, disk, 0)
+				return err != nil
+			})
+			done()
+			if !full {
+				t.Error("sends to a full disk are not refused")
+			}
+			if kill {
+				s.Kill()
+			}
+			if err := os.Remove(disk + "/hog"); err != nil {
+				t.Fatal(err)
+			}
+			hog(t, disk, 33<<20) // what is left is just more than the reserve
+			if kill {
+				if err := s.Again(); err != nil {
+					t.Fatal(err)
+				}
+			}
+			var got *sqs.ReceiveMessageOutput
+			for deadline, left := time.Now().Add(time.Minute), len(stored); left > 0; left = len(stored) {
+				resumes(t, ctx, func() (err error) {
+					got, err = c.ReceiveMessage(ctx, &sqs.ReceiveMessageInput{QueueUrl: &url, MaxNumberOfMessages: 10, WaitTimeSeconds: 1})
+					return err
+				})
+				for _, m := range got.Messages {
+					delete(stored, (*m.Body)[:min(6, len(*m.Body))])
+					if _, err := c.DeleteMessage(ctx, &sqs.DeleteMessageInput{QueueUrl: &url, ReceiptHandle: m.ReceiptHandle}); err != nil {
+						t.Fatal(err)
+					}
+				}
+				if time.Now().After(deadline) {
+					t.Fatalf("%d acknowledged messages are not delivered", left)
+				}
+			}
+			if err := os.Remove(disk + "/hog"); err != nil {
+				t.Fatal(err)
+			}
+			resumes(t, ctx, func() error { return send("after") })
+		})
+	}
+}
+
+// resumes waits until something works that a full disk refused before.
+func resumes(t *testing.T, ctx context.Context, do func() error) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(ctx, 40*time.Second)
+	defer cancel()
+	last := error(nil)
+	if !harness.Poll(ctx, 100*time.Millisecond, func() bool {
+		last = do()
+		if last != nil && ctx.Err() == nil {
+			wantBusy(t, last)
+		}
+		return last == nil
+	}) {
+		t.Fatalf("it is still refused: %v", last)
+	}
+}
+
+// hog has a file take what is free on a disk, but for so many bytes.
+func hog(t *testing.T, disk string, leave uint64) {
+	t.Helper()
+	f, err := os.OpenFile(disk+"/hog", os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	for n := free(t, disk); n > leave; n = free(t, disk) {
+		if _, err := f.Write(make([]byte, min(n-leave, 1<<20))); err != nil && !errors.Is(err, syscall.ENOSPC) {
+			t.Fatal(err)
+		}
+	}
+}
+
+// free is how many bytes a disk has left.
+func free(t *testing.T, disk string) uint64 {
+	t.Helper()
+	var st syscall.Statfs_t
+	if err := syscall.Statfs(disk, &st); err != nil {
+		t.Fatal(err)
+	}
+	return st.Bavail * uint64(st.Bsize)
+}
+
 // wantBusy checks for the one error that a full disk may cause: 503.
 func wantBusy(t *testing.T, err error) {
 	t.Helper()
-	var resp *smithyhttp.ResponseError
-	if !errors.As(err, &resp) || resp.HTTPStatusCode() != http.StatusServiceUnavailable {
-		t.Fatalf("a send to a full disk: %v, want status 503", err)
+	if !busy(err) {
+		t.Fatalf("a full disk: %v, want status 503", err)
 	}
+}
+
+func busy(err error) bool {
+	var resp *smithyhttp.ResponseError
+	return errors.As(err, &resp) && resp.HTTPStatusCode() == http.StatusServiceUnavailable
 }
