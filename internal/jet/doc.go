@@ -24,7 +24,9 @@
 // Nothing is ever altered or deleted because its settings are not as needed:
 // *DriftError says what differs. An embedded store that cannot be read whole is
 // refused at Open, since the server itself would go on without the streams it
-// could not read, and they would then be created anew.
+// could not read, and they would then be created anew. A stream whose newest file
+// is damaged anywhere but in its last write is not opened (*DamagedError), since
+// the server cuts off what stands behind the damage; see reaches.
 //
 // # Streams, buckets, connections
 //

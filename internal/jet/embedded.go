@@ -19,6 +19,7 @@ type embedded struct {
 	cfg     Config
 	log     *slog.Logger
 	ballast *ballast
+	reaches *reaches
 
 	mu     sync.Mutex // guards what follows
 	server *server.Server
@@ -32,6 +33,7 @@ func startEmbedded(cfg Config, log *slog.Logger) (*embedded, error) {
 	}
 	e := &embedded{cfg: cfg, log: log.With(keyServer, "embedded")}
 	e.ballast = newBallast(cfg.Dir, e.log)
+	e.reaches = &reaches{dir: cfg.Dir, log: e.log}
 	s, err := diskSpace(cfg.Dir)
 	if err != nil {
 		return nil, fmt.Errorf("jet: measure the space left: %w", err)
@@ -98,6 +100,10 @@ func (e *embedded) start() error {
 	if err != nil {
 		return err
 	}
+	reached, err := e.reaches.before()
+	if err != nil {
+		return err
+	}
 	s, err := server.NewServer(opts)
 	if err != nil {
 		return fmt.Errorf("jet: set up the embedded server in %s: %w", e.cfg.Dir, err)
@@ -125,6 +131,11 @@ func (e *embedded) start() error {
 		return fail("jet: the store in %s cannot be read whole: %w. Nothing was changed: "+
 			"see what the log says above, then make the folder readable or restore it from a backup", e.cfg.Dir, err)
 	}
+	last, err := lastEntries(s)
+	if err != nil {
+		return fail("jet: ask the embedded server for its streams: %w", err)
+	}
+	e.reaches.after(reached, last)
 	if addr, ok := s.Addr().(*net.TCPAddr); ok {
 		e.port = addr.Port
 	}

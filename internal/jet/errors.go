@@ -31,6 +31,22 @@ var (
 	ErrClosed = errors.New("jet: connection closed")
 )
 
+// DamagedError reports that a stream of the embedded store lost its newest
+// entries: they stood in its file behind one that can't be read, and the server
+// has cut them off. What is left of the stream was not changed.
+type DamagedError struct {
+	Stream  string
+	Reached uint64 // the newest entry that it held for sure
+	Last    uint64 // the newest that it holds now
+	File    string // that remembers it
+}
+
+// Error says what is missing and what an operator can do.
+func (e *DamagedError) Error() string {
+	return fmt.Sprintf("stream %s is damaged: it held entries up to %d, and those after %d can't be read; "+
+		"restore the data folder from a backup, or remove %s to go on without them", e.Stream, e.Reached, e.Last, e.File)
+}
+
 // Drift is one setting of an existing stream that is not what is needed.
 type Drift struct {
 	Field string

@@ -60,6 +60,11 @@ func (c *Conn) ensureOnce(ctx context.Context, want jetstream.StreamConfig) erro
 	if err != nil {
 		return err
 	}
+	if c.embedded != nil {
+		if err := c.embedded.reaches.check(want.Name, info.State.LastSeq); err != nil {
+			return err
+		}
+	}
 	return driftOf(info.Config, want)
 }
 

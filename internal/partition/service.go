@@ -111,6 +111,10 @@ func (s *Service) own(ctx context.Context, p uint32, ready func(durable func() u
 	err := s.serve(ctx, p, slot, ready)
 	var corrupt *journal.CorruptError
 	var drift *jet.DriftError
+	var damaged *jet.DamagedError
+	if errors.As(err, &damaged) {
+		return fmt.Errorf("%w: %w", lease.ErrDamaged, err) // it says what to do
+	}
 	if errors.As(err, &corrupt) || errors.As(err, &drift) {
 		return fmt.Errorf("%w: %w; restore its log from a backup, or start the release that wrote it", lease.ErrDamaged, err)
 	}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/http"
 	"os"
 	"strings"
 	"sync"
@@ -15,7 +14,6 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
-	smithyhttp "github.com/aws/smithy-go/transport/http"
 
 	"github.com/waystation/waystation/test/harness"
 )
@@ -341,9 +339,4 @@ func wantBusy(t *testing.T, err error) {
 	if !busy(err) {
 		t.Fatalf("a full disk: %v, want status 503", err)
 	}
-}
-
-func busy(err error) bool {
-	var resp *smithyhttp.ResponseError
-	return errors.As(err, &resp) && resp.HTTPStatusCode() == http.StatusServiceUnavailable
 }
