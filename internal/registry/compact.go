@@ -10,8 +10,8 @@ import (
 // there is, all definitions are written again, a part with each entry that is
 // stored anyway, or by themselves; when the walk is through, the log is whole from
 // where it began: this is the new floor, and what stands before it is removed. A
-// definition that is written again is as it is at that entry, since the entry is
-// only stored if it is the next one.
+// definition that is written again is as it was before that entry, since the entry is
+// only stored if it is the next one; so it stands before the entry's own changes.
 
 const (
 	// minGarbage is how many items more than needed are left alone.
@@ -49,6 +49,13 @@ func (r *Registry) keep(b *batch, size int) {
 	}
 	next := *w
 	room := maxKeeps - size
+	var keeps []item
+	defer func() {
+		if len(keeps) > 0 {
+			b.items = append(keeps, b.items...)
+			b.flags |= flagKeeps
+		}
+	}()
 	for _, tag := range slices.Sorted(maps.Keys(s.contents)) {
 		if tag < next.tag {
 			continue
@@ -62,14 +69,13 @@ func (r *Registry) keep(b *batch, size int) {
 				return false
 			}
 			room -= len(encoded)
-			b.items = append(b.items, item{opKeep, encoded})
-			b.flags |= flagKeeps
+			keeps = append(keeps, item{opKeep, encoded})
 			next.after = name
 			return true
 		})
 		if err != nil {
 			r.log.Error("definitions cannot be written again, the log is not trimmed", "error", err)
-			b.items, b.flags = b.items[:len(b.changes)], 0
+			keeps = nil
 			return
 		}
 		if full {

@@ -27,6 +27,8 @@ var (
 	ErrTooLarge = jet.ErrTooLarge
 )
 
+var errStopped = fmt.Errorf("%w: the registry stopped", ErrUnavailable)
+
 // VersionError reports something stored in a form that this release does not
 // know.
 type VersionError struct {

@@ -16,8 +16,8 @@ const loadAttempts = 10
 // load reads the whole log and puts what it says in place of what memory holds.
 // Listeners are told of the differences.
 func (r *Registry) load(ctx context.Context) error {
-	r.applyMu.Lock()
-	defer r.applyMu.Unlock()
+	r.applying <- struct{}{}
+	defer func() { <-r.applying }()
 	for attempt := 1; ; attempt++ {
 		s, err := r.readAll(ctx)
 		if err == nil {
@@ -127,8 +127,8 @@ func (r *Registry) explain(ctx context.Context, first uint64, err error) error {
 	return err
 }
 
-// adopt has memory show s and tells the listeners what differs. Call with applyMu
-// held.
+// adopt has memory show s and tells the listeners what differs. Call it from within
+// applying.
 func (r *Registry) adopt(s *state) {
 	r.mu.Lock()
 	before := r.state

@@ -34,9 +34,9 @@ type Registry struct {
 	entries    uint64
 	minGarbage uint64
 
-	// applyMu is held while entries are brought into memory and told of. Taken
-	// before mu.
-	applyMu sync.Mutex
+	// applying has room for one: who brings entries into memory and tells of them.
+	// Taken before mu. A channel, since the log may be read meanwhile.
+	applying chan struct{}
 
 	placeMu sync.Mutex // held while a new definition is placed; taken before mu
 
@@ -46,7 +46,7 @@ type Registry struct {
 	roundMu sync.Mutex
 	round   *round // that begins next, nil if nobody waits; guarded by roundMu
 
-	mu       sync.RWMutex // guards what follows; state is changed only with applyMu held too
+	mu       sync.RWMutex // guards what follows; state is changed only by who is in applying too
 	state    *state
 	revision uint64        // that memory shows and listeners know
 	advanced chan struct{} // closed and replaced when revision rises; nil while nobody waits
@@ -65,8 +65,8 @@ func New(cfg Config) (*Registry, error) {
 		kinds: make(map[byte]handle),
 		ready: make(chan struct{}), stopped: make(chan struct{}),
 		wakeWriter: make(chan struct{}, 1), wakeReader: make(chan struct{}, 1), wakeMark: make(chan struct{}, 1),
-		minGarbage: minGarbage,
-		place:      cfg.Place,
+		applying: make(chan struct{}, 1), minGarbage: minGarbage,
+		place: cfg.Place,
 	}
 	r.state = newState(r.kinds)
 	r.queues = Add(r, queues(cfg.MaxQueues, r.placeQueue))
@@ -165,7 +165,7 @@ func (r *Registry) waitReady(ctx context.Context) error {
 	case <-ctx.Done():
 		return ctx.Err()
 	case <-r.stopped:
-		return fmt.Errorf("%w: the registry stopped", ErrUnavailable)
+		return errStopped
 	}
 }
 

@@ -3,7 +3,6 @@ package registry
 import (
 	"context"
 	"errors"
-	"fmt"
 	"time"
 
 	"github.com/waystation/waystation/internal/jet"
@@ -33,7 +32,7 @@ func (r *Registry) Sync(ctx context.Context) error {
 	case <-ctx.Done():
 		return ctx.Err()
 	case <-r.stopped:
-		return fmt.Errorf("%w: the registry stopped", ErrUnavailable)
+		return errStopped
 	}
 }
 
@@ -55,6 +54,9 @@ func (r *Registry) read(ctx context.Context) error {
 		r.round = nil
 		r.roundMu.Unlock()
 		err := r.catchUp(ctx)
+		if ctx.Err() != nil {
+			err = errStopped
+		}
 		if round != nil {
 			round.err = err
 			close(round.done)
@@ -135,10 +137,10 @@ func (r *Registry) catchUp(ctx context.Context) error {
 // are passed over. with is called, if not nil, with mu held, when an entry is
 // brought in.
 func (r *Registry) take(list []jet.Entry, with func()) error {
-	r.applyMu.Lock()
-	defer r.applyMu.Unlock()
+	r.applying <- struct{}{}
+	defer func() { <-r.applying }()
 	for _, e := range list {
-		if e.Seq <= r.state.seq { // only written with applyMu held
+		if e.Seq <= r.state.seq { // changed only by who is in applying
 			continue
 		}
 		n, err := r.state.read(e)
@@ -218,7 +220,7 @@ func (r *Registry) WaitFor(ctx context.Context, revision uint64) error {
 		case <-ctx.Done():
 			return ctx.Err()
 		case <-r.stopped:
-			return fmt.Errorf("%w: the registry stopped", ErrUnavailable)
+			return errStopped
 		}
 	}
 }

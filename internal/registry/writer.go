@@ -65,7 +65,7 @@ func (r *Registry) submit(ctx context.Context, c *change) error {
 	case <-ctx.Done():
 		return ctx.Err()
 	case <-r.stopped:
-		return fmt.Errorf("%w: the registry stopped", ErrUnavailable)
+		return errStopped
 	}
 }
 
