@@ -108,12 +108,12 @@ func (a *Access) Identify(r *http.Request) (Claim, error) {
 	}
 	switch {
 	case c.sent == unsignedPayload:
-		err = a.verify(r, &c, unsignedPayload)
+		err = a.verify(r, &c, []byte(unsignedPayload))
 	case strings.HasPrefix(c.sent, "STREAMING-"):
 		err = incomplete("Signed streaming payloads (X-Amz-Content-Sha256: STREAMING-…) are not supported.")
 	case c.sent != "":
 		c.state = needsHash
-		err = a.verify(r, &c, c.sent)
+		err = a.verify(r, &c, []byte(c.sent))
 	default:
 		c.state = needsBody
 	}
@@ -130,7 +130,7 @@ func (a *Access) Confirm(c *Claim, r *http.Request, body []byte) error {
 		return nil
 	}
 	if len(body) == 0 {
-		return a.confirm(c, r, emptyHash)
+		return a.confirm(c, r, []byte(emptyHash))
 	}
 	return a.ConfirmSum(c, r, sha256.Sum256(body))
 }
@@ -142,15 +142,15 @@ func (a *Access) ConfirmSum(c *Claim, r *http.Request, sum [sha256.Size]byte) er
 	}
 	var text [2 * sha256.Size]byte
 	hex.Encode(text[:], sum[:])
-	return a.confirm(c, r, string(text[:]))
+	return a.confirm(c, r, text[:])
 }
 
-func (a *Access) confirm(c *Claim, r *http.Request, hash string) error {
+func (a *Access) confirm(c *Claim, r *http.Request, hash []byte) error {
 	if c.state == needsBody {
 		if err := a.verify(r, c, hash); err != nil {
 			return err
 		}
-	} else if subtle.ConstantTimeCompare([]byte(c.sent), []byte(hash)) != 1 {
+	} else if subtle.ConstantTimeCompare([]byte(c.sent), hash) != 1 {
 		return mismatch("The provided 'x-amz-content-sha256' header does not match what was computed.")
 	}
 	c.state, c.Principal = settled, c.holder.principal
@@ -209,7 +209,7 @@ func (a *Access) identify(r *http.Request) (Principal, Scope, error) {
 
 // verify compares the signature with ours; payload is the last line of the
 // canonical request.
-func (a *Access) verify(r *http.Request, c *Claim, payload string) error {
+func (a *Access) verify(r *http.Request, c *Claim, payload []byte) error {
 	s := &c.sig
 	key, cached := a.cache.get(c.holder.secret, s.scope)
 	if !cached {
@@ -238,7 +238,7 @@ func sentHash(r *http.Request, s *signature) string {
 }
 
 // matches computes the signature of r and compares in constant time.
-func matches(r *http.Request, s *signature, key *[32]byte, payload string, normal bool) bool {
+func matches(r *http.Request, s *signature, key *[32]byte, payload []byte, normal bool) bool {
 	buf := scratch.Get().(*[]byte)
 	defer func() {
 		if cap(*buf) <= maxScratch {

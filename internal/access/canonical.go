@@ -9,7 +9,7 @@ import (
 
 // appendCanonical builds the canonical request. normal normalises the path (dot
 // segments, repeated slashes), which some SDKs do before signing and some do not.
-func appendCanonical(b []byte, r *http.Request, s *signature, payload string, normal bool) []byte {
+func appendCanonical(b []byte, r *http.Request, s *signature, payload []byte, normal bool) []byte {
 	b = append(b, r.Method...)
 	b = append(b, '\n')
 	path := r.URL.EscapedPath()

@@ -108,6 +108,9 @@ func list(lines []string) []string {
 // parseHop reads an address with or without port; what is none ("unknown") is not
 // valid.
 func parseHop(s string) netip.Addr {
+	if addr, err := netip.ParseAddrPort(s); err == nil {
+		return addr.Addr().Unmap()
+	}
 	if addr, err := netip.ParseAddr(strings.Trim(s, "[]")); err == nil {
 		return addr.Unmap()
 	}

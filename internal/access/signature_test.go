@@ -270,7 +270,7 @@ func TestDateHeader(t *testing.T) {
 	r.Header.Set("Date", testNow.Format(http.TimeFormat))
 	s := signature{key: testKey, headers: "date;host", scope: Scope{"eu-west-1", "sqs", "20260301"},
 		scopeText: "20260301/eu-west-1/sqs/aws4_request", whenText: "20260301T120000Z"}
-	b := appendCanonical(nil, r, &s, emptyHash, false)
+	b := appendCanonical(nil, r, &s, []byte(emptyHash), false)
 	sum := sha256.Sum256(b)
 	key := signingKey(testSecret, s.scope)
 	mac := hmacSum(key[:], []byte(algorithm+"\n"+s.whenText+"\n"+s.scopeText+"\n"+hex.EncodeToString(sum[:])))

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net/http"
 	"runtime/debug"
+	"sync"
 	"time"
 
 	"github.com/waystation/waystation/internal/access"
@@ -88,14 +89,29 @@ func NewHandler(cfg Config) (*Handler, error) {
 	return h, nil
 }
 
+// exchanges are reused: a Call is not kept after its handler has returned.
+var exchanges = sync.Pool{New: func() any { return new(exchange) }}
+
+// begin makes the exchange of a request; end takes it back, whatever became of it.
+func (h *Handler) begin(w http.ResponseWriter, r *http.Request) *exchange {
+	x := exchanges.Get().(*exchange)
+	x.started, x.w, x.buf, x.http = h.cfg.Now(), w, getBuffer(), r
+	x.call.RequestID = h.cfg.NewRequestID()
+	return x
+}
+
+func (h *Handler) end(x *exchange) {
+	h.leave(x)
+	*x = exchange{}
+	exchanges.Put(x)
+}
+
 // ServeHTTP implements http.Handler.
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	x := &exchange{started: h.cfg.Now(), w: w, buf: getBuffer()}
-	x.http = r
-	x.call.RequestID = h.cfg.NewRequestID()
+	x := h.begin(w, r)
+	defer h.end(x)
 	h.serve(x)
 	written := h.respond(x)
-	h.leave(x)
 	if h.cfg.Observe != nil {
 		var api, op, code string
 		if x.service != nil {
@@ -154,10 +170,8 @@ func (h *Handler) log(x *exchange, msg string, attrs ...slog.Attr) {
 // Busy answers any request, in its protocol, with an error that SDKs try again
 // after a while; nothing of the request but its head is read.
 func (h *Handler) Busy(w http.ResponseWriter, r *http.Request) {
-	x := &exchange{started: h.cfg.Now(), w: w, buf: getBuffer()}
-	defer h.leave(x)
-	x.http = r
-	x.call.RequestID = h.cfg.NewRequestID()
+	x := h.begin(w, r)
+	defer h.end(x)
 	_ = h.route(x) // for the error's shape only
 	x.err = Unavailable("The server has too many connections. Please try again.")
 	h.respond(x)
