@@ -33,7 +33,15 @@ type slot struct {
 	live  uint64 // their bytes; more than total if several need the same bytes
 }
 
-func (s *slot) need() int64 { return int64(min(s.live, uint64(s.total))) }
+// need is how many bytes live items need. What is still being gathered has no
+// size yet, and is needed as a whole: or else a log of which much was just written
+// again would at once seem to be garbage, and be written again without end.
+func (s *slot) need() int64 {
+	if s.total == 0 {
+		return int64(s.live)
+	}
+	return int64(min(s.live, uint64(s.total)))
+}
 
 // start says where the log begins. Nothing was added yet.
 func (r *ring) start(first uint64) {
