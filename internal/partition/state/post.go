@@ -247,10 +247,10 @@ type mark struct {
 func (s *State) mark(from uint32, key, at uint64) {
 	old := s.marks[from]
 	if old.append != 0 {
-		s.cfg.Log.Release(old.append, homeBytes)
+		s.cfg.Log.Release(old.append, markBytes)
 	}
 	s.marks[from] = mark{max(old.key, key), at}
-	s.cfg.Log.Retain(at, homeBytes)
+	s.cfg.Log.Retain(at, markBytes)
 }
 
 // Mark is how far the outbox of another partition was taken in.

@@ -158,10 +158,10 @@ func (s *State) writeHome(q *Queue, revision uint64, definition []byte) {
 // settled notes where the newest fact about the queue stands.
 func (s *State) settled(q *Queue, at Pos, length int, revision uint64, defined bool) {
 	if q.homeAt.Append != 0 {
-		s.cfg.Log.Release(q.homeAt.Append, homeBytes)
+		s.cfg.Log.Release(q.homeAt.Append, int(q.homeLen))
 	}
 	q.homeAt, q.homeLen, q.revision, q.defined, q.homing = at, uint32(length), revision, defined, false
-	s.cfg.Log.Retain(at.Append, homeBytes)
+	s.cfg.Log.Retain(at.Append, length)
 }
 
 // ReadDefinition reads the definition out of the bytes that stand at a queue's Home.

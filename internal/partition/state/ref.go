@@ -25,7 +25,7 @@ type Log interface {
 
 // What counts as live beside payloads, in bytes of the log.
 const (
-	homeBytes  = 64
+	markBytes  = 64
 	dedupBytes = 64
 )
 

@@ -155,7 +155,7 @@ func (s *State) forget(q *Queue) {
 		s.discard(q, q.m.Empty())
 	}
 	if q.homeAt.Append != 0 {
-		s.cfg.Log.Release(q.homeAt.Append, homeBytes)
+		s.cfg.Log.Release(q.homeAt.Append, int(q.homeLen))
 	}
 	s.due.set(q, 0, false)
 	s.unready(q)
