@@ -7,8 +7,6 @@ import (
 	"math"
 	"math/rand/v2"
 	"net"
-	"slices"
-	"strings"
 	"sync"
 	"syscall"
 	"testing"
@@ -18,6 +16,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
 	"github.com/aws/aws-sdk-go-v2/service/sqs/types"
 	"github.com/aws/smithy-go"
+
+	"github.com/waystation/waystation/test/harness/linear"
 )
 
 // recorder notes the requests of one FIFO queue.
@@ -29,13 +29,16 @@ type recorder struct {
 
 func (r *recorder) now() int64 { return int64(time.Since(r.began)) }
 
-func (r *recorder) note(client int, in call, start int64, out result) {
+func (r *recorder) note(client int, in linear.Call, start int64, out linear.Result) {
 	end := r.now()
-	if out.unknown {
+	if out.Unknown {
 		end = math.MaxInt64 // it may happen still
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	if out.Unknown && in.Verb == linear.Receive {
+		r.ops = append(r.ops, porcupine.Operation{ClientId: client, Input: linear.Call{Verb: linear.GiveBack, Attempt: in.Attempt}, Call: start, Output: out, Return: end})
+	}
 	r.ops = append(r.ops, porcupine.Operation{ClientId: client, Input: in, Call: start, Output: out, Return: end})
 }
 
@@ -84,15 +87,15 @@ func (p *player) try(ctx context.Context, f func(ctx context.Context, c *sqs.Cli
 
 func (p *player) send(ctx context.Context) {
 	p.calls++
-	in := call{verb: sendOp, group: groups[p.rand.IntN(len(groups))], id: fmt.Sprintf("%d.%d", p.number, p.calls)}
+	in := linear.Call{Verb: linear.Send, Group: groups[p.rand.IntN(len(groups))], ID: fmt.Sprintf("%d.%d", p.number, p.calls)}
 	for range 20 {
 		start := p.now()
 		answered, sent := p.do(ctx, func(ctx context.Context, c *sqs.Client) error {
-			_, err := c.SendMessage(ctx, &sqs.SendMessageInput{QueueUrl: &p.url, MessageBody: &in.id, MessageGroupId: &in.group, MessageDeduplicationId: &in.id})
+			_, err := c.SendMessage(ctx, &sqs.SendMessageInput{QueueUrl: &p.url, MessageBody: &in.ID, MessageGroupId: &in.Group, MessageDeduplicationId: &in.ID})
 			return err
 		})
 		if sent {
-			p.note(p.number, in, start, result{unknown: !answered})
+			p.note(p.number, in, start, linear.Result{Unknown: !answered})
 		}
 		if answered || ctx.Err() != nil {
 			return
@@ -111,34 +114,34 @@ const batch = 3
 // in flight before and some behind those that can be received.
 func (p *player) receive(ctx context.Context) {
 	p.calls++
-	in := call{verb: receiveOp, attempt: fmt.Sprintf("try-%d.%d", p.number, p.calls), max: batch}
+	in := linear.Call{Verb: linear.Receive, Attempt: fmt.Sprintf("try-%d.%d", p.number, p.calls), Max: batch}
 	type held struct {
-		received
+		linear.Received
 		handle string
 	}
 	var holds []held
 	for answered := false; !answered; {
 		start := p.now()
-		out := result{}
+		out := linear.Result{}
 		var sent bool
 		answered, sent = p.do(ctx, func(ctx context.Context, c *sqs.Client) error {
 			got, err := c.ReceiveMessage(ctx, &sqs.ReceiveMessageInput{
-				QueueUrl: &p.url, MaxNumberOfMessages: batch, WaitTimeSeconds: 1, ReceiveRequestAttemptId: &in.attempt, MessageSystemAttributeNames: []types.MessageSystemAttributeName{"MessageGroupId"},
+				QueueUrl: &p.url, MaxNumberOfMessages: batch, WaitTimeSeconds: 1, ReceiveRequestAttemptId: &in.Attempt, MessageSystemAttributeNames: []types.MessageSystemAttributeName{"MessageGroupId"},
 			})
 			if err != nil {
 				return err
 			}
 			for _, m := range got.Messages {
-				r := received{m.Attributes["MessageGroupId"], *m.Body}
-				out.got = append(out.got, r)
+				r := linear.Received{Group: m.Attributes["MessageGroupId"], ID: *m.Body}
+				out.Got = append(out.Got, r)
 				holds = append(holds, held{r, *m.ReceiptHandle})
 			}
 			return nil
 		})
-		out.unknown = !answered
+		out.Unknown = !answered
 		if sent {
 			p.note(p.number, in, start, out)
-			in.again = true
+			in.Again = true
 		}
 		if !answered && ctx.Err() != nil {
 			return
@@ -150,15 +153,15 @@ func (p *player) receive(ctx context.Context) {
 	p.rand.Shuffle(len(holds), func(i, j int) { holds[i], holds[j] = holds[j], holds[i] })
 	for _, h := range holds {
 		if p.rand.IntN(3) == 0 {
-			p.release(ctx, h.received, in.attempt, h.handle)
+			p.release(ctx, h.Received, in.Attempt, h.handle)
 		} else {
-			p.delete(ctx, h.received, h.handle)
+			p.delete(ctx, h.Received, h.handle)
 		}
 		pause(ctx, time.Duration(p.rand.IntN(20))*time.Millisecond)
 	}
 }
 
-func (p *player) delete(ctx context.Context, m received, handle string) {
+func (p *player) delete(ctx context.Context, m linear.Received, handle string) {
 	for range 50 {
 		start := p.now()
 		answered, sent := p.do(ctx, func(ctx context.Context, c *sqs.Client) error {
@@ -166,7 +169,7 @@ func (p *player) delete(ctx context.Context, m received, handle string) {
 			return err
 		})
 		if sent {
-			p.note(p.number, call{verb: deleteOp, group: m.group, id: m.id}, start, result{unknown: !answered})
+			p.note(p.number, linear.Call{Verb: linear.Delete, Group: m.Group, ID: m.ID}, start, linear.Result{Unknown: !answered})
 		}
 		if answered {
 			return
@@ -177,7 +180,7 @@ func (p *player) delete(ctx context.Context, m received, handle string) {
 
 // release makes a message visible again. Repeated because it was not answered, it
 // may be refused: the message is visible already, or another receive has it.
-func (p *player) release(ctx context.Context, m received, attempt, handle string) {
+func (p *player) release(ctx context.Context, m linear.Received, attempt, handle string) {
 	for range 50 {
 		start := p.now()
 		answered, refused, sent := p.try(ctx, func(ctx context.Context, c *sqs.Client) error {
@@ -185,8 +188,8 @@ func (p *player) release(ctx context.Context, m received, attempt, handle string
 			return err
 		})
 		if sent {
-			p.note(p.number, call{verb: releaseOp, group: m.group, id: m.id, attempt: attempt}, start,
-				result{unknown: !answered && refused == nil, refused: refused != nil})
+			p.note(p.number, linear.Call{Verb: linear.Release, Group: m.Group, ID: m.ID, Attempt: attempt}, start,
+				linear.Result{Unknown: !answered && refused == nil, Refused: refused != nil})
 		}
 		if answered || refused != nil {
 			return
@@ -234,13 +237,13 @@ func TestLinearizable(t *testing.T) {
 
 	unknown, moved, released := 0, 0, 0
 	for _, op := range rec.ops {
-		if op.Output.(result).unknown {
+		if op.Output.(linear.Result).Unknown {
 			unknown++
 		}
-		switch op.Input.(call).verb {
-		case deleteOp:
+		switch op.Input.(linear.Call).Verb {
+		case linear.Delete:
 			moved++
-		case releaseOp:
+		case linear.Release:
 			released++
 		}
 	}
@@ -250,38 +253,12 @@ func TestLinearizable(t *testing.T) {
 	}
 	start := time.Now()
 	for _, g := range groups {
-		verdict, info := porcupine.CheckOperationsVerbose(model(g), rec.ops, time.Minute)
+		verdict, info := porcupine.CheckOperationsVerbose(linear.Model(g), rec.ops, time.Minute)
 		if verdict == porcupine.Ok {
 			continue
 		}
 		t.Errorf("group %s: the history is %s", g, map[porcupine.CheckResult]string{porcupine.Illegal: "not linearizable", porcupine.Unknown: "too long for the checker"}[verdict])
-		t.Log(story(rec.ops, g, info))
+		t.Log(linear.Story(rec.ops, g, info))
 	}
 	t.Logf("checked in %v", time.Since(start))
-}
-
-// story tells a group's part of a history, and how far it could be explained.
-func story(ops []porcupine.Operation, group string, info porcupine.LinearizationInfo) string {
-	explained := 0
-	for _, partition := range info.PartialLinearizationsOperations() {
-		for _, path := range partition {
-			explained = max(explained, len(path))
-		}
-	}
-	part := slices.Clone(ops)
-	slices.SortFunc(part, func(a, b porcupine.Operation) int { return int(a.Call - b.Call) })
-	var s strings.Builder
-	fmt.Fprintf(&s, "the longest prefix that can be explained has %d requests\n", explained)
-	for _, op := range part {
-		in, out := op.Input.(call), op.Output.(result)
-		if !concerns(group, in, out) || in.verb == receiveOp && len(out.got) == 0 && !out.unknown {
-			continue
-		}
-		end := time.Duration(op.Return).Round(time.Millisecond).String()
-		if out.unknown {
-			end = "?"
-		}
-		fmt.Fprintf(&s, "%10v to %10s client %d: %s\n", time.Duration(op.Call).Round(time.Millisecond), end, op.ClientId, describe(in, out))
-	}
-	return s.String()
 }

@@ -1,4 +1,4 @@
-package cluster
+package linear
 
 import (
 	"math"
@@ -12,50 +12,53 @@ func TestModel(t *testing.T) {
 	t.Parallel()
 	type h = []porcupine.Operation
 	clock := int64(0)
-	seq := func(in call, out result) porcupine.Operation { // one after the other
+	seq := func(in Call, out Result) porcupine.Operation { // one after the other
 		clock += 10
 		op := porcupine.Operation{Input: in, Output: out, Call: clock, Return: clock + 5}
-		if out.unknown {
+		if out.Unknown {
 			op.Return = math.MaxInt64
 		}
 		return op
 	}
 	put := func(id string) porcupine.Operation {
-		return seq(call{verb: sendOp, group: "g", id: id}, result{})
+		return seq(Call{Verb: Send, Group: "g", ID: id}, Result{})
 	}
 	lostPut := func(id string) porcupine.Operation {
-		return seq(call{verb: sendOp, group: "g", id: id}, result{unknown: true})
+		return seq(Call{Verb: Send, Group: "g", ID: id}, Result{Unknown: true})
 	}
-	get := func(attempt string, again bool, max int, got ...received) porcupine.Operation {
-		return seq(call{verb: receiveOp, attempt: attempt, again: again, max: max}, result{got: got})
+	get := func(attempt string, again bool, max int, got ...Received) porcupine.Operation {
+		return seq(Call{Verb: Receive, Attempt: attempt, Again: again, Max: max}, Result{Got: got})
 	}
 	take := func(attempt string, ids ...string) porcupine.Operation { // up to two, some attempts again
-		var got []received
+		var got []Received
 		for _, id := range ids {
-			got = append(got, received{"g", id})
+			got = append(got, Received{"g", id})
 		}
 		return get(attempt, true, 2, got...)
 	}
 	nothing := func() porcupine.Operation { return get("none", false, 2) }
 	lostTake := func(attempt string) porcupine.Operation {
-		return seq(call{verb: receiveOp, attempt: attempt, max: 2}, result{unknown: true})
+		return seq(Call{Verb: Receive, Attempt: attempt, Max: 2}, Result{Unknown: true})
+	}
+	gaveBack := func(attempt string) porcupine.Operation {
+		return seq(Call{Verb: GiveBack, Attempt: attempt}, Result{Unknown: true})
 	}
 	del := func(id string) porcupine.Operation {
-		return seq(call{verb: deleteOp, group: "g", id: id}, result{})
+		return seq(Call{Verb: Delete, Group: "g", ID: id}, Result{})
 	}
 	lostDel := func(id string) porcupine.Operation {
-		return seq(call{verb: deleteOp, group: "g", id: id}, result{unknown: true})
+		return seq(Call{Verb: Delete, Group: "g", ID: id}, Result{Unknown: true})
 	}
 	back := func(attempt, id string) porcupine.Operation {
-		return seq(call{verb: releaseOp, group: "g", id: id, attempt: attempt}, result{})
+		return seq(Call{Verb: Release, Group: "g", ID: id, Attempt: attempt}, Result{})
 	}
 	lostBack := func(attempt, id string) porcupine.Operation {
-		return seq(call{verb: releaseOp, group: "g", id: id, attempt: attempt}, result{unknown: true})
+		return seq(Call{Verb: Release, Group: "g", ID: id, Attempt: attempt}, Result{Unknown: true})
 	}
 	noBack := func(attempt, id string) porcupine.Operation {
-		return seq(call{verb: releaseOp, group: "g", id: id, attempt: attempt}, result{refused: true})
+		return seq(Call{Verb: Release, Group: "g", ID: id, Attempt: attempt}, Result{Refused: true})
 	}
-	a := received{"a", "7"} // of another group
+	a := Received{"a", "7"} // of another group
 	for what, test := range map[string]struct {
 		ops  h
 		want bool
@@ -65,8 +68,10 @@ func TestModel(t *testing.T) {
 		"out of order":              {h{put("1"), put("2"), take("x", "2")}, false},
 		"two out of order":          {h{put("1"), put("2"), take("x", "2", "1")}, false},
 		"room for more":             {h{put("1"), put("2"), take("x", "1")}, false},
-		"full of others":            {h{put("1"), put("2"), get("x", false, 2, a, received{"g", "1"})}, true},
+		"full of others":            {h{put("1"), put("2"), get("x", false, 2, a, Received{"g", "1"})}, true},
 		"behind one in flight":      {h{put("1"), take("x", "1"), put("2"), take("y", "2")}, false},
+		"given back":                {h{put("1"), lostTake("x"), nothing(), gaveBack("x"), take("y", "1")}, true},
+		"not given back":            {h{put("1"), take("x", "1"), gaveBack("z"), take("y", "1")}, false},
 		"delivered twice":           {h{put("1"), take("x", "1"), take("y", "1")}, false},
 		"before one in flight":      {h{put("1"), put("2"), put("3"), take("x", "1", "2"), back("x", "1"), take("y", "1"), nothing()}, true},
 		"before, but not behind":    {h{put("1"), put("2"), put("3"), take("x", "1", "2"), back("x", "1"), take("y", "1", "3")}, false},
@@ -103,7 +108,7 @@ func TestModel(t *testing.T) {
 	} {
 		t.Run(what, func(t *testing.T) {
 			t.Parallel()
-			if got := porcupine.CheckOperations(model("g"), test.ops); got != test.want {
+			if got := porcupine.CheckOperations(Model("g"), test.ops); got != test.want {
 				t.Errorf("linearizable = %v, want %v", got, test.want)
 			}
 		})
