@@ -2,7 +2,7 @@
 # make test    every test: units, simulation, fuzzers for a moment, real SDKs, crashes, clusters
 # make quick   unit tests of the packages that differ from main
 # make check   what CI runs: style, analysis, then make test
-# make soak    the crash and cluster tests for SOAK (default 1h)
+# make soak    the crash, cluster and simulation tests for SOAK (default 1h)
 # make bench   the load generator against a server of its own
 # make docs    writes docs/compatibility.md anew from the tables of the APIs
 .PHONY: run quick test check soak bench docs
@@ -22,7 +22,7 @@ check:
 	.ci/run
 
 soak:
-	WAYSTATION_SOAK=$(SOAK) go test -count=1 -timeout 0 -v ./test/crash ./test/cluster
+	WAYSTATION_SOAK=$(SOAK) go test -count=1 -timeout 0 -v ./test/crash ./test/cluster ./test/simulation
 
 bench:
 	scripts/bench.sh

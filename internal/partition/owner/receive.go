@@ -251,6 +251,9 @@ func (o *Owner) giveBack(d delivery) {
 	}
 	now := o.tick()
 	for i := range d.messages {
+		if m, ok := d.q.Get(d.messages[i].Key); !ok || m.VisibleAt != d.messages[i].VisibleAt {
+			continue // the client asked again by the same attempt, and has it from there
+		}
 		_ = o.st.Hide(d.q, d.messages[i].Key, d.messages[i].Receives, now) // or it is gone, or received again
 	}
 	_, _ = o.conclude()

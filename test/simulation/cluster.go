@@ -1,0 +1,254 @@
+package simulation
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"sync"
+	"time"
+
+	"github.com/waystation/waystation/internal/jet/jetsim"
+	"github.com/waystation/waystation/internal/journal"
+	"github.com/waystation/waystation/internal/partition"
+	"github.com/waystation/waystation/internal/registry"
+)
+
+// clock is a node's wall clock: the World's time, but for a step and a drift.
+type clock struct {
+	mu     sync.Mutex // guards what follows
+	offset time.Duration
+	drift  float64 // seconds a second
+	since  time.Time
+}
+
+func (c *clock) now() time.Time {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	t := time.Now()
+	// Without its monotonic reading: that one does not step with the wall's.
+	return t.Add(c.offset + time.Duration(c.drift*float64(t.Sub(c.since)))).Round(0)
+}
+
+// set puts the clock off by offset, from where it drifts.
+func (c *clock) set(offset time.Duration, drift float64) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.offset, c.drift, c.since = offset, drift, time.Now()
+}
+
+// node is a place where runs of a server follow each other.
+type node struct {
+	s     *sim
+	name  string
+	clock clock
+	rng   *rand.Rand // for placing; guarded by mu
+
+	mu      sync.Mutex // guards what follows
+	run     *run       // nil while it is down
+	changed chan struct{}
+}
+
+// run is one process, from its start to its end.
+type run struct {
+	node   *node
+	net    *jetsim.Node
+	reg    *registry.Registry
+	svc    *partition.Service
+	cancel context.CancelFunc
+	done   chan struct{} // closed when everything of it has ended
+}
+
+// start begins a new run. It returns at once; the run may end by itself.
+func (n *node) start() {
+	ctx, cancel := context.WithCancel(context.Background())
+	r := &run{node: n, net: n.s.world.Node(n.name), cancel: cancel, done: make(chan struct{})}
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.run != nil || n.s.over() {
+		cancel()
+		return
+	}
+	n.run = r
+	n.s.runs.Go(func() {
+		err := r.serve(ctx)
+		cancel()
+		n.mu.Lock()
+		if n.run == r {
+			n.run = nil
+		}
+		n.mu.Unlock()
+		close(r.done)
+		if err != nil && !r.killed() && !errors.Is(err, context.Canceled) {
+			// A supervisor starts it again.
+			n.s.trace("node %s ended by itself: %v", n.name, err)
+			n.s.ended(n.name, err)
+			time.AfterFunc(2*time.Second, n.start)
+		}
+	})
+}
+
+func (r *run) killed() bool {
+	select {
+	case <-r.net.Killed():
+		return true
+	default:
+		return false
+	}
+}
+
+// serve is what a process does: the same as internal/app, without its HTTP.
+func (r *run) serve(ctx context.Context) error {
+	n, p := r.node, r.node.s.plan
+	log := slog.New(slog.DiscardHandler)
+	if n.s.logs != nil {
+		log = slog.New(n.s.logs.of(n.name))
+	}
+	reg, err := registry.Open(ctx, r.net, "ws", registry.Config{Now: n.clock.now, Logger: log})
+	if err != nil {
+		return err
+	}
+	svc, err := partition.New(partition.Config{
+		Conn: r.net, Registry: reg, Node: n.name, Count: n.s.count(), Lease: p.lease,
+		CacheBytes: p.cache, MaxRequests: p.requests, Reserve: p.disk / 8,
+		Logger: log, Now: n.clock.now,
+		Journal: func(c *journal.Config) {
+			c.RewriteFloor, c.TrimBytes, c.TrimEvery = p.floor, p.trim, p.trimEvery
+			c.MaxAppend, c.MaxInFlight = p.append, p.inFlight
+		},
+	})
+	if err != nil {
+		return err
+	}
+	place := svc.Place
+	if p.scatter {
+		place = func(*registry.Queue) uint32 {
+			n.mu.Lock()
+			defer n.mu.Unlock()
+			return uint32(n.rng.IntN(int(p.partitions)))
+		}
+	}
+	reg.SetPlacer(place)
+	n.mu.Lock()
+	r.reg, r.svc = reg, svc
+	n.mu.Unlock()
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	var all sync.WaitGroup
+	defer all.Wait()
+	watching, stopWatching := context.WithCancel(context.WithoutCancel(ctx))
+	defer stopWatching()
+	all.Go(func() {
+		if err := reg.Run(watching); err != nil {
+			cancel(fmt.Errorf("registry: %w", err))
+		}
+	})
+	select {
+	case <-reg.Ready():
+	case <-ctx.Done():
+		return cause(ctx)
+	}
+	if err := svc.Run(ctx); err != nil {
+		return fmt.Errorf("partitions: %w", err)
+	}
+	return cause(ctx)
+}
+
+func cause(ctx context.Context) error {
+	if err := context.Cause(ctx); !errors.Is(err, context.Canceled) {
+		return err
+	}
+	return nil
+}
+
+// kill ends the present run at once. Nobody hears of it any more.
+func (n *node) kill() {
+	n.mu.Lock()
+	r := n.run
+	n.run = nil
+	n.mu.Unlock()
+	if r != nil {
+		r.net.Kill()
+		r.cancel()
+	}
+}
+
+// stop ends the present run as SIGTERM does, and waits for it.
+func (n *node) stop() {
+	n.mu.Lock()
+	r := n.run
+	n.mu.Unlock()
+	if r != nil {
+		r.cancel()
+		select {
+		case <-r.done:
+		case <-time.After(30 * time.Second): // a supervisor's patience
+			n.kill()
+		}
+	}
+}
+
+// current is the present run, nil if there is none that takes requests.
+func (n *node) current() *run {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.run == nil || n.run.svc == nil {
+		return nil
+	}
+	return n.run
+}
+
+// with calls fn with the way of the present run to the World, if there is one.
+func (n *node) with(fn func(*jetsim.Node)) {
+	n.mu.Lock()
+	r := n.run
+	n.mu.Unlock()
+	if r != nil {
+		fn(r.net)
+	}
+}
+
+// The outcomes of a request that got no answer.
+var (
+	errDown    = errors.New("connection refused") // no effect
+	errUnknown = errors.New("no answer")          // any effect
+)
+
+// ask sends a request to a node, as a client over a connection does. fn runs on
+// the node; its outcome comes back unless the node dies before, or the client's
+// time (ctx) is over.
+func ask[T any](ctx context.Context, n *node, fn func(ctx context.Context, r *run) (T, error)) (T, error) {
+	var none T
+	r := n.current()
+	if r == nil {
+		return none, errDown
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	type outcome struct {
+		v   T
+		err error
+	}
+	answer := make(chan outcome, 1)
+	n.s.calls.Go(func() {
+		var o outcome
+		if r.net.Awake(ctx) != nil {
+			o.err = errUnknown
+		} else if o.v, o.err = fn(ctx, r); r.net.Awake(ctx) != nil {
+			o.err = errUnknown
+		}
+		answer <- o
+	})
+	select {
+	case o := <-answer:
+		if r.killed() {
+			return none, errUnknown
+		}
+		return o.v, o.err
+	case <-ctx.Done():
+		return none, errUnknown
+	case <-r.net.Killed():
+		return none, errUnknown
+	}
+}
