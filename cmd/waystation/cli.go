@@ -17,19 +17,45 @@ import (
 
 // cli is the command line.
 type cli struct {
-	Serve   serveCommand   `cmd:"" help:"Run a server."`
-	Demo    demo.Command   `cmd:"" help:"See orders flow through queues, with the real AWS SDK."`
-	Bench   bench.Command  `cmd:"" help:"Put load on an SQS endpoint and measure it."`
-	Status  statusCommand  `cmd:"" help:"Ask a running server how it is."`
-	Version versionCommand `cmd:"" help:"Tell the version."`
+	Serve      serveCommand      `cmd:"" help:"Run a server."`
+	Demo       demo.Command      `cmd:"" help:"Watch orders flow through queues, with the real AWS SDK."`
+	Bench      bench.Command     `cmd:"" help:"Put load on an SQS endpoint and measure it."`
+	Status     statusCommand     `cmd:"" help:"Show the state of a running server."`
+	Completion completionCommand `cmd:"" help:"Print the script that completes commands and flags in a shell."`
+	Version    versionCommand    `cmd:"" help:"Print the version."`
+	Help       helpCommand       `cmd:"" help:"Show this help, or that of a command."`
+
+	ShowVersion versionFlag `name:"version" help:"Print the version."`
 }
 
 type versionCommand struct{}
 
 // Run prints the version.
 func (versionCommand) Run(out io.Writer) error {
-	_, err := fmt.Fprintf(out, "waystation %s (%s, %s/%s)\n", app.Version(), runtime.Version(), runtime.GOOS, runtime.GOARCH)
+	_, err := io.WriteString(out, versionLine())
 	return err
+}
+
+// versionFlag is versionCommand as a flag.
+type versionFlag bool
+
+// BeforeReset prints the version and ends; kong calls it before anything is checked.
+func (versionFlag) BeforeReset(k *kong.Kong) error {
+	if _, err := io.WriteString(k.Stdout, versionLine()); err != nil {
+		return err
+	}
+	k.Exit(0)
+	return nil
+}
+
+// versionLine is what a report of a defect should begin with.
+func versionLine() string {
+	return fmt.Sprintf("waystation %s (%s, %s, %s/%s)\n", app.Version(), app.Commit(), runtime.Version(), runtime.GOOS, runtime.GOARCH)
+}
+
+// helpCommand is here for the list of commands only: arranged makes it --help.
+type helpCommand struct {
+	Command []string `arg:"" optional:"" help:"Command to show the help of."`
 }
 
 // errOut is where warnings and logs go; a type of its own for kong's bindings.

@@ -17,7 +17,7 @@ import (
 )
 
 func main() {
-	ctx, stop := onSignals(context.Background(), os.Stderr, os.Exit, time.Now)
+	ctx, stop := onSignals(context.Background(), os.Exit, time.Now)
 	code := run(ctx, os.Args[1:], os.Stdout, os.Stderr)
 	stop()
 	os.Exit(code)
@@ -31,7 +31,7 @@ const oneSignal = time.Second
 // app.ErrInterrupted as the cause. A SIGINT that comes later than oneSignal after
 // it ends the process at once with 130; SIGTERM never does: a server that is asked
 // to stop twice still finishes what it has begun.
-func onSignals(ctx context.Context, stderr io.Writer, exit func(int), now func() time.Time) (context.Context, func()) {
+func onSignals(ctx context.Context, exit func(int), now func() time.Time) (context.Context, func()) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	signals := make(chan os.Signal, 2)
 	signal.Notify(signals, syscall.SIGINT, syscall.SIGTERM)
@@ -49,7 +49,6 @@ func onSignals(ctx context.Context, stderr io.Writer, exit func(int), now func()
 			case first.IsZero():
 				first = now()
 				if s == syscall.SIGINT {
-					fmt.Fprintln(stderr, "\nStopping; Ctrl-C once more ends it at once.")
 					cancel(app.ErrInterrupted)
 				} else {
 					cancel(nil)
@@ -67,8 +66,13 @@ func onSignals(ctx context.Context, stderr io.Writer, exit func(int), now func()
 	}
 }
 
+// interrupted is the exit code of a command that a signal broke off, as shells
+// have it.
+const interrupted = 130
+
 // run parses the arguments, runs the command and returns the exit code: 0, 1
-// when the command failed, 2 when the arguments are wrong.
+// when the command failed, 2 when the arguments are wrong, 130 when a signal broke
+// it off. A server that stops because it is asked to has done its work: 0.
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	type exited int // unwinds kong's --help
 	code := -1
@@ -87,24 +91,26 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 				code = int(c)
 			}
 		}()
-		if len(args) == 0 {
-			args = []string{"--help"}
-		}
-		kctx, err := parser.Parse(args)
+		kctx, err := parser.Parse(arranged(args))
 		if err != nil {
-			fmt.Fprintln(stderr, "waystation:", err)
+			fmt.Fprintln(stderr, "waystation:", plain(err, args))
 			if pe := (*kong.ParseError)(nil); errors.As(err, &pe) {
-				fmt.Fprintln(stderr, "waystation --help tells the commands, waystation COMMAND --help their flags.")
+				fmt.Fprintln(stderr, "For the commands see waystation --help, for their flags waystation COMMAND --help.")
 			}
 			code = 2
 			return
 		}
-		if err := kctx.Run(); err != nil && !errors.Is(err, context.Canceled) {
+		err = kctx.Run()
+		switch {
+		case ctx.Err() != nil && kctx.Selected().Name != "serve":
+			fmt.Fprintln(stderr, "waystation: interrupted")
+			code = interrupted
+		case err != nil:
 			fmt.Fprintln(stderr, "waystation:", err)
 			code = 1
-			return
+		default:
+			code = 0
 		}
-		code = 0
 	}()
 	return code
 }

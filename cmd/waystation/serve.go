@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"io"
 	"os"
 	"os/signal"
@@ -16,7 +17,7 @@ import (
 )
 
 type serveCommand struct {
-	File     string     `name:"config" help:"YAML file of these flags' names and values." placeholder:"FILE"`
+	File     string     `name:"config" help:"YAML file with these flags: their names as keys." placeholder:"FILE"`
 	Settings app.Config `embed:""`
 }
 
@@ -37,7 +38,16 @@ func (c *serveCommand) Run(ctx context.Context, kctx *kong.Context, out io.Write
 	}
 	reload, stop := onHangup()
 	defer stop()
+	defer context.AfterFunc(ctx, func() {
+		if errors.Is(context.Cause(ctx), app.ErrInterrupted) {
+			log.Info("stopping: requests in flight are finished; Ctrl-C once more ends the process at once")
+		}
+	})()
 	return app.Run(ctx, c.Settings, app.Options{Log: log, Reload: reload, Listening: func(b app.Banner) {
+		if c.Settings.LogFormat == "json" { // for programs: nothing but lines of JSON
+			log.Info("listening", b.Attributes()...)
+			return
+		}
 		if err := b.Write(out); err != nil {
 			log.Warn("cannot write the banner", telemetry.KeyError, err)
 		}

@@ -125,12 +125,7 @@ func Run(ctx context.Context, cfg Config, opts Options) error {
 
 // serve waits for the services to be ready and then for the end.
 func (a *App) serve(ctx context.Context) error {
-	watch, cancel := context.WithCancel(ctx)
-	told := make(chan struct{})
-	go func() { defer close(told); a.tellReplay(watch) }()
 	err := a.Ready(ctx)
-	cancel()
-	<-told
 	if err == nil {
 		a.log.Info("ready", keyAddress, a.URL(), keyDuration, time.Since(a.started).Round(time.Millisecond).String())
 		select {

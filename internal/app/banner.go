@@ -13,6 +13,15 @@ type Banner struct {
 	Partitions                        int
 }
 
+// Attributes are the banner as attributes of a log line.
+func (b Banner) Attributes() []any {
+	args := []any{keyAddress, b.URL, "version", b.Version, "account", b.Account, "partitions", b.Partitions, "open", b.Open}
+	if b.NATS != "" {
+		return append(args, "nats", b.NATS)
+	}
+	return append(args, "data", b.Data)
+}
+
 // Write prints the banner: a line each for what one has to know, and a command
 // to copy.
 func (b Banner) Write(w io.Writer) error {

@@ -24,22 +24,22 @@ type Config struct {
 	// Account owns what is made with a key that names no account.
 	Account string `yaml:"account" name:"account" group:"server" placeholder:"ID" help:"Default account, twelve digits."`
 	// Keys is the file of access keys; empty is the open mode.
-	Keys string `yaml:"keys" name:"keys" group:"server" placeholder:"FILE" help:"File of access keys, secrets and policies. Without it any key is accepted."`
+	Keys string `yaml:"keys" name:"keys" group:"server" placeholder:"FILE" help:"File of access keys, roles and policies. Without it any key is accepted."`
 	// OpenHosts are names by which an open server is addressed, besides those of
 	// loopback: of a container, of an entry in the hosts file. "*.NAME" is all below.
-	OpenHosts []string `yaml:"open-hosts" name:"open-hosts" group:"server" placeholder:"NAME,…" help:"Without --keys: names by which clients may address the server, besides localhost."`
+	OpenHosts []string `yaml:"open-hosts" name:"open-hosts" group:"server" placeholder:"NAME" help:"Without --keys: names by which clients may address the server, besides localhost."`
 	// OpenOrigins are the sites whose web pages may use an open server.
-	OpenOrigins []string `yaml:"open-origins" name:"open-origins" group:"server" placeholder:"URL,…" help:"Without --keys: web sites (http://localhost:3000) whose pages may use the server."`
+	OpenOrigins []string `yaml:"open-origins" name:"open-origins" group:"server" placeholder:"URL" help:"Without --keys: web sites (http://localhost:3000) whose pages may use the server."`
 	// CORSOrigins are the sites whose web pages may call the API, with keys too.
-	CORSOrigins []string `yaml:"cors-origins" name:"cors-origins" group:"server" placeholder:"URL,…" help:"Web sites (https://app.example) whose pages may call the API from a browser (CORS); * is any. Those of --open-origins may anyway."`
+	CORSOrigins []string `yaml:"cors-origins" name:"cors-origins" group:"server" placeholder:"URL" help:"Web sites (https://app.example) whose pages may call the API from a browser (CORS); * is any. Those of --open-origins may anyway."`
 	// EnforcePolicies asks policies of an open server too; with keys they always are.
 	EnforcePolicies bool `yaml:"enforce-policies" name:"enforce-policies" group:"server" help:"Without --keys: enforce policies, which are only stored otherwise."`
 	// TrustedProxies are those whose X-Forwarded headers count.
-	TrustedProxies []string `yaml:"trusted-proxies" name:"trusted-proxies" group:"server" placeholder:"CIDR,…" help:"Networks of load balancers whose X-Forwarded-For, -Proto and -Host headers are believed."`
+	TrustedProxies []string `yaml:"trusted-proxies" name:"trusted-proxies" group:"server" placeholder:"CIDR" help:"Networks of load balancers whose X-Forwarded-For, -Proto and -Host headers are believed."`
 	// ProxyProtocol has them name the client by the PROXY protocol.
 	ProxyProtocol bool `yaml:"proxy-protocol" name:"proxy-protocol" group:"server" help:"The --trusted-proxies begin connections with a PROXY header, version 1 or 2."`
 	// Node names this process among others; empty makes one up.
-	Node string `yaml:"node" name:"node" group:"server" placeholder:"NAME" help:"Name of this process, unique in a cluster. Default: the host's name and a random suffix."`
+	Node string `yaml:"node" name:"node" group:"server" placeholder:"NAME" help:"Name of this process, unique in a cluster. Default: the host's name and a random suffix, kept in the data folder unless --nats is given."`
 	// Partitions is the least number of journals, 1 to 256: a larger number than
 	// there are adds some, a smaller one changes nothing.
 	Partitions int `yaml:"partitions" name:"partitions" group:"server" placeholder:"N" help:"Number of partitions (journals). A larger number adds some later, a smaller one changes nothing."`
@@ -68,7 +68,7 @@ type Config struct {
 	MetricsQueues int `yaml:"metrics-queues" name:"metrics-queues" group:"operations" placeholder:"N" help:"Most queues that get metrics of their own; the rest is summed up."`
 
 	// MaxConnections bounds open client connections; more wait to be accepted.
-	MaxConnections int `yaml:"max-connections" name:"max-connections" group:"limits" placeholder:"N" help:"Most client connections at a time; more wait."`
+	MaxConnections int `yaml:"max-connections" name:"max-connections" group:"limits" placeholder:"N" help:"Most client connections at a time; more are told to come back, or wait."`
 	// MaxRequests bounds requests under way over all connections.
 	MaxRequests int `yaml:"max-requests" name:"max-requests" group:"limits" placeholder:"N" help:"Most requests under way at a time, over all connections; more are told to come back."`
 	// BodyMiB is the memory for bodies under way, in MiB; 0: see bodyMemory.

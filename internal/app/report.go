@@ -2,7 +2,6 @@ package app
 
 import (
 	"cmp"
-	"context"
 	"fmt"
 	"slices"
 	"strings"
@@ -12,9 +11,6 @@ import (
 	"github.com/waystation/waystation/internal/partition"
 	"github.com/waystation/waystation/internal/telemetry"
 )
-
-// tellEvery is the pace of the log lines about a replay at start.
-const tellEvery = time.Second
 
 // state is one of the States.
 func (a *App) state() string {
@@ -113,32 +109,6 @@ func partitionStatus(p partition.Status) PartitionStatus {
 		s.Replayed, s.ReplayTotal, s.ReplayBytes = p.Entries, p.TotalEntries, p.LoadedBytes
 	}
 	return s
-}
-
-// tellReplay logs how far the replay of each partition has come, once a second
-// until ctx ends.
-func (a *App) tellReplay(ctx context.Context) {
-	tick := time.NewTicker(tellEvery)
-	defer tick.Stop()
-	before := map[uint32]partition.Status{}
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-tick.C:
-		}
-		for _, p := range a.partitions.Status() {
-			if !p.Mine || p.Ready || p.TotalEntries == 0 {
-				continue
-			}
-			last := before[p.Number]
-			before[p.Number] = p
-			a.log.Info("replaying the log", keyService, "partition", keyPartition, p.Number,
-				"entries", p.Entries, "of", p.TotalEntries,
-				"percent", 100*p.Entries/p.TotalEntries,
-				"mib_per_second", float64(p.LoadedBytes-min(last.LoadedBytes, p.LoadedBytes))/(1<<20)/tellEvery.Seconds())
-		}
-	}
 }
 
 // observe gives a journal the hooks that count its appends.

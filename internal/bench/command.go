@@ -16,16 +16,16 @@ type Command struct {
 	Endpoint     string `help:"URL of the SQS endpoint." default:"http://127.0.0.1:4566"`
 	Key          string `help:"Access key." default:"bench" env:"AWS_ACCESS_KEY_ID"`
 	Secret       string `help:"Secret key." default:"bench" env:"AWS_SECRET_ACCESS_KEY"`
-	SessionToken string `help:"Session token, for temporary credentials." env:"AWS_SESSION_TOKEN"`
+	SessionToken string `placeholder:"TOKEN" help:"Session token, for temporary credentials." env:"AWS_SESSION_TOKEN"`
 	Region       string `help:"Region to sign for." default:"us-east-1" env:"AWS_REGION"`
 	Queue        string `help:"Prefix of the names of the queues that are made and deleted." default:"waystation-bench"`
 
 	Connections int           `short:"c" help:"Connections, each with one request at a time." default:"64"`
 	Duration    time.Duration `short:"d" help:"Measured time of each scenario." default:"10s"`
 	Warmup      time.Duration `help:"Time before the measurement of each round." default:"1s"`
-	Count       int64         `short:"n" help:"Stop each scenario after so many messages instead of after --duration."`
+	Count       int64         `short:"n" placeholder:"N" help:"Stop each scenario after so many messages instead of after --duration."`
 	Size        int           `short:"s" help:"Bytes of a message's body." default:"1024"`
-	Rate        float64       `help:"Messages a second to send, paced; 0: as fast as answers come (end-to-end: 1000)."`
+	Rate        float64       `placeholder:"N" help:"Messages a second to send, paced; 0: as fast as answers come (end-to-end: 1000)."`
 	Batch       int           `help:"Messages of a batch." default:"10"`
 	Groups      int           `help:"Message groups in the fifo scenario." default:"64"`
 	Fill        int           `help:"Messages to receive in the receive-delete scenario." default:"20000"`
@@ -33,9 +33,9 @@ type Command struct {
 	Blocked     int           `help:"Messages of the blocked FIFO group in the depth scenario; 0 leaves it out." default:"100000"`
 	Polls       int           `help:"Long polls in the idle-polls scenario." default:"10000"`
 
-	PID        int    `name:"pid" help:"Process of the server on this machine: its CPU time and memory are reported."`
+	PID        int    `name:"pid" placeholder:"PID" help:"Process of the server on this machine: its CPU time and memory are reported."`
 	Compare    string `placeholder:"URL" help:"A second endpoint: both run in turn, and ratios are printed."`
-	ComparePID int    `name:"compare-pid" help:"Process of the second endpoint's server."`
+	ComparePID int    `name:"compare-pid" placeholder:"PID" help:"Process of the second endpoint's server."`
 	Bare       bool   `help:"Compare with a bare net/http handler in a process of its own (send and batch only)."`
 	Rounds     int    `help:"Alternating rounds of a comparison; each takes its part of --duration." default:"5"`
 
@@ -125,7 +125,8 @@ func (c *Command) chosen() []scenario {
 	return list
 }
 
-// Run performs the scenarios and writes the report to out. It returns an error
+// Run performs the scenarios and writes the report to out. When ctx is cancelled it
+// writes what there is until then. It returns an error
 // if an endpoint cannot be used, if FIFO order was broken, or if the results
 // fall behind the baseline.
 func (c *Command) Run(ctx context.Context, out io.Writer) error {
@@ -163,6 +164,9 @@ func (c *Command) Run(ctx context.Context, out io.Writer) error {
 			p.result(r)
 		}
 		if err != nil {
+			if ctx.Err() != nil && c.JSON {
+				err = errors.Join(err, report.write(out)) // what there is
+			}
 			return err
 		}
 		if len(results) == 2 {

@@ -105,7 +105,8 @@ type Result struct {
 	Figures     []Figure         `json:"figures,omitempty"`
 	Errors      map[string]int64 `json:"errors,omitempty"`
 	Server      *Usage           `json:"server,omitempty"`
-	Client      float64          `json:"client_cores"` // CPU seconds a second of the load generator
+	Interrupted bool             `json:"interrupted,omitempty"` // it was to last longer
+	Client      float64          `json:"client_cores"`          // CPU seconds a second of the load generator
 
 	counts *tally
 }
@@ -138,6 +139,7 @@ func (r *Result) add(o *Result) {
 			ResidentMiB: max(r.Server.ResidentMiB, o.Server.ResidentMiB),
 		}
 	}
+	r.Interrupted = r.Interrupted || o.Interrupted
 	r.Client = (r.Client*r.Seconds + o.Client*o.Seconds) / seconds
 	r.counts.merge(o.counts)
 	r.finish(r.counts, time.Duration(seconds*float64(time.Second)))

@@ -114,6 +114,9 @@ func (p printer) printf(format string, args ...any) {
 
 func (p printer) result(r *Result) {
 	p.printf("%s  %s  %d connections  %s B\n", r.Scenario, r.Endpoint, r.Connections, thousands(int64(r.Size)))
+	if r.Interrupted {
+		p.printf("  interrupted: this is what there was until then\n")
+	}
 	if r.Messages > 0 {
 		p.printf("  %s messages/s  (%s messages, %s requests in %.1f s)\n",
 			thousands(int64(r.PerSecond)), thousands(r.Messages), thousands(r.Requests), r.Seconds)

@@ -156,10 +156,6 @@ func (r *round) drive(ctx context.Context, warmup time.Duration, groups ...group
 	if !timer.Stop() {
 		<-metering
 	}
-	if ctx.Err() != nil {
-		return nil, ctx.Err()
-	}
-
 	all, last, failing, failure := newTally(), time.Duration(0), 0, ""
 	for _, w := range workers {
 		all.merge(w.tally)
@@ -173,6 +169,14 @@ func (r *round) drive(ctx context.Context, warmup time.Duration, groups ...group
 		last = bound
 	}
 	res := r.result()
+	if ctx.Err() != nil { // interrupted: what was counted until now
+		if all.messages == 0 {
+			return nil, ctx.Err()
+		}
+		res.Interrupted = true
+		res.finish(all, max(min(time.Since(r.base), bound)-time.Duration(r.from.Load()), time.Nanosecond))
+		return res, ctx.Err()
+	}
 	res.Client = float64(ownCPU()-own) / float64(max(time.Since(began), time.Nanosecond))
 	res.finish(all, max(last-time.Duration(r.from.Load()), time.Nanosecond))
 	if failing == len(workers) {

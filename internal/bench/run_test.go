@@ -298,3 +298,40 @@ func TestMeter(t *testing.T) {
 		t.Error("a process that is not there was measured")
 	}
 }
+
+// TestInterrupted: what was counted until Ctrl-C is reported, as text and as JSON.
+func TestInterrupted(t *testing.T) {
+	t.Parallel()
+	for _, format := range [][]string{nil, {"--json"}} {
+		fake := newFake()
+		ctx, cancel := context.WithCancel(t.Context())
+		var sent atomic.Int32
+		url := start(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			fake.ServeHTTP(w, r)
+			if r.Header.Get("X-Amz-Target") == "AmazonSQS.SendMessage" && sent.Add(1) == 50 {
+				cancel()
+			}
+		}))
+		c, err := parse(append([]string{"bench", "send", "batch", "--endpoint", url, "--duration", "1h", "--warmup", "0s", "-c", "2"}, format...)...)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var out bytes.Buffer
+		if err := c.Run(ctx, &out); !errors.Is(err, context.Canceled) {
+			t.Errorf("error %v", err)
+		}
+		if format == nil {
+			if !strings.Contains(out.String(), "interrupted") || !strings.Contains(out.String(), "messages/s") {
+				t.Errorf("output:\n%s", out.String())
+			}
+			continue
+		}
+		var report Report
+		if err := json.Unmarshal(out.Bytes(), &report); err != nil {
+			t.Fatalf("%v:\n%s", err, out.String())
+		}
+		if len(report.Results) != 1 || !report.Results[0].Interrupted || report.Results[0].Messages < 20 || report.Results[0].Seconds <= 0 {
+			t.Errorf("report %s", out.String())
+		}
+	}
+}

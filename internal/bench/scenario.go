@@ -245,7 +245,7 @@ func runFIFO(ctx context.Context, r *round) (*Result, error) {
 			}},
 		)
 		if err != nil {
-			return nil, err
+			return res, err
 		}
 		res.Figures = []Figure{
 			{Name: "out of order", Value: float64(seen.wrong)},

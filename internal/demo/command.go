@@ -18,7 +18,7 @@ import (
 
 // Command is "waystation demo": its flags.
 type Command struct {
-	Orders   int           `short:"n" help:"How many orders; beyond the 200 of the order file it is read again." default:"200"`
+	Orders   int           `short:"n" help:"Number of orders; after 200 those of the order file repeat." default:"200"`
 	Workers  int           `help:"Workers of each step." default:"4"`
 	Kill     bool          `help:"Kill the server (SIGKILL) in the middle and start it again."`
 	Endpoint string        `placeholder:"URL" help:"Use a running server instead of starting one."`
@@ -92,6 +92,9 @@ func (c *Command) Run(ctx context.Context, out io.Writer) error {
 
 	r := &run{cmd: c, shop: shop, server: srv, tally: newTally(), out: newScreen(out), began: time.Now()}
 	if err := r.day(ctx, list); err != nil {
+		if ctx.Err() != nil {
+			r.interrupted(len(list))
+		}
 		return reason(ctx, err)
 	}
 	balance := shop.Book.Balance(shop.Payments.Charges())

@@ -101,6 +101,36 @@ func TestDemo(t *testing.T) {
 	}
 }
 
+// onText calls f when text is written.
+type onText struct {
+	bytes.Buffer
+	text string
+	f    func()
+}
+
+func (o *onText) Write(p []byte) (int, error) {
+	if strings.Contains(string(p), o.text) {
+		o.f()
+	}
+	return o.Buffer.Write(p)
+}
+
+func TestInterrupted(t *testing.T) {
+	t.Parallel()
+	c, err := parse(t)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	out := &onText{text: "orders come in", f: cancel}
+	if err := c.Run(ctx, out); !errors.Is(err, context.Canceled) {
+		t.Errorf("error %v", err)
+	}
+	if text := out.String(); !strings.Contains(text, "handled") || !strings.Contains(text, "Broken off after") || strings.Contains(text, "lost") {
+		t.Errorf("output:\n%s", text)
+	}
+}
+
 func TestDemoGivesUp(t *testing.T) {
 	t.Parallel()
 	c, err := parse(t, "--timeout", "300ms")

@@ -13,6 +13,30 @@ func (r *run) summary(b orders.Balance) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	p := r.out.line
+	later := r.steps()
+	p("From send to handled; p50 and p99 of messages that went well at once, slowest of all (retries, operator).")
+	p("")
+	p("All orders were submitted after %s and through after %s.", short(r.submitted), short(r.ended))
+	p("%d messages went through after failed tries; the payment provider was asked again %d times and charged nothing.",
+		later, r.shop.Payments.Repeats())
+	p("")
+	p("%s", balanceLine(b))
+}
+
+// interrupted prints what there was until the demo was broken off: nothing is said
+// about a balance, since orders are still under way.
+func (r *run) interrupted(orders int) {
+	r.tally.mu.Lock()
+	defer r.tally.mu.Unlock()
+	open, _, _ := r.shop.Book.Count()
+	r.steps()
+	r.out.line("Broken off after %s: of %d orders, %d are still under way.", short(time.Since(r.began)), orders, open)
+}
+
+// steps prints the table of the steps and returns how many messages went through
+// after failed tries. The tally is locked.
+func (r *run) steps() int {
+	t, p := r.tally, r.out.line
 	p("")
 	p("%-18s %8s %11s %7s %9s %10s %10s %10s", "step", "handled", "deliveries", "failed", "redriven", "p50", "p99", "slowest")
 	later := 0
@@ -22,13 +46,7 @@ func (r *run) summary(b orders.Balance) {
 		p("%-18s %8d %11d %7d %9d %10s %10s %10s", step, s.handled, s.deliveries, s.failed, s.dead,
 			short(percentile(s.first, 0.50)), short(percentile(s.first, 0.99)), short(percentile(s.all, 1)))
 	}
-	p("From send to handled; p50 and p99 of messages that went well at once, slowest of all (retries, operator).")
-	p("")
-	p("All orders were submitted after %s and through after %s.", short(r.submitted), short(r.ended))
-	p("%d messages went through after failed tries; the payment provider was asked again %d times and charged nothing.",
-		later, r.shop.Payments.Repeats())
-	p("")
-	p("%s", balanceLine(b))
+	return later
 }
 
 // balanceLine says in one line whether the balance is right.
