@@ -127,7 +127,9 @@ func (s *Service) received(q *registry.Queue, d *owner.Delivered, r *Received) (
 	if q.FIFO {
 		r.Sequence = d.Receipt.Key
 		if r.DeadLetterSource != "" {
-			r.DedupID = r.ID.String() // as with Amazon SQS: an id of the message alone
+			// So that two messages that happen to share an id are two dead letters:
+			// https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-configure-dead-letter-queue-redrive.html
+			r.DedupID = r.ID.String()
 		}
 	}
 	r.Receipt = s.receipts.sign(q.ID, d.Receipt.Key, d.Receipt.Receive)

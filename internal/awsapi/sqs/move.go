@@ -19,10 +19,10 @@ const (
 )
 
 // startMove moves the messages of a dead-letter queue back to where they came
-// from, or to a queue that is named.
+// from, or to a queue that is named. The caller must be allowed what that amounts to.
 // https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_StartMessageMoveTask.html
 func (s *service) startMove(ctx context.Context, c *protocol.Call, in *startMoveInput) (*startMoveOutput, error) {
-	source, err := s.moveSource(c, in.SourceArn, "sqs:StartMessageMoveTask", "sqs:ReceiveMessage", "sqs:DeleteMessage")
+	source, err := s.moveSource(c, in.SourceArn, "sqs:StartMessageMoveTask", "sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes")
 	if err != nil {
 		return nil, err
 	}

@@ -110,6 +110,14 @@ func TestAuthorization(t *testing.T) {
 	limited.Principal.ARN, limited.Principal.UserID = "arn:aws:iam::"+account+":user/orders", "orders"
 	limited.Principal.Policy = identity(`{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"sqs:SendMessage","Resource":"arn:aws:sqs:*:*:orders"}]}`)
 
+	// with is a user who is allowed these actions.
+	with := func(actions ...string) *protocol.Call {
+		c := as(account)
+		c.Principal.ARN = "arn:aws:iam::" + account + ":user/some"
+		c.Principal.Policy = identity(`{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":["` + strings.Join(actions, `","`) + `"],"Resource":"*"}]}`)
+		return c
+	}
+
 	e := newEnv(t)
 	e.make(t, "dlq")
 	url := e.make(t, "orders", "RedrivePolicy", `{"deadLetterTargetArn":"`+arnPrefix+`dlq","maxReceiveCount":3}`)
@@ -150,6 +158,22 @@ func TestAuthorization(t *testing.T) {
 			_, err := e.listQueues(ctx, limited, &listQueuesInput{})
 			return err
 		}(), "AccessDenied"},
+		{"create with tags, not allowed to tag", func() error {
+			_, err := e.createQueue(ctx, with("sqs:CreateQueue"), &createQueueInput{QueueName: "tagged", Tags: map[string]string{"a": "b"}})
+			return err
+		}(), "AccessDenied"},
+		{"create with tags", func() error {
+			_, err := e.createQueue(ctx, with("sqs:CreateQueue", "sqs:TagQueue"), &createQueueInput{QueueName: "tagged", Tags: map[string]string{"a": "b"}})
+			return err
+		}(), ""},
+		{"move, not allowed all that it does", func() error {
+			_, err := e.startMove(ctx, with("sqs:StartMessageMoveTask", "sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:SendMessage"), &startMoveInput{SourceArn: arnPrefix + "dlq"})
+			return err
+		}(), "AccessDenied"},
+		{"move", func() error {
+			_, err := e.startMove(ctx, with("sqs:StartMessageMoveTask", "sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes", "sqs:SendMessage"), &startMoveInput{SourceArn: arnPrefix + "dlq"})
+			return err
+		}(), ""},
 		{"unsigned create", func() error {
 			_, err := e.createQueue(ctx, anonymous(), &createQueueInput{QueueName: "orders"})
 			return err

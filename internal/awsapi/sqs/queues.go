@@ -28,6 +28,11 @@ func (s *service) createQueue(ctx context.Context, c *protocol.Call, in *createQ
 	if err := s.allowAccount(c, "sqs:CreateQueue", in.QueueName); err != nil {
 		return nil, err
 	}
+	if len(in.Tags) > 0 {
+		if err := s.allowAccount(c, "sqs:TagQueue", in.QueueName); err != nil {
+			return nil, err
+		}
+	}
 	q := defaults(c.Account, c.Region, in.QueueName, fifo)
 	if err := s.apply(q, in.Attributes); err != nil {
 		return nil, err
