@@ -33,6 +33,9 @@ func TestMain(m *testing.M) {
 	os.Exit(code)
 }
 
+// otherHost is a name by which the shared server may be addressed, too.
+const otherHost = "queues.example.org"
+
 // The account of keys that name none.
 const account = "000000000000"
 
@@ -47,7 +50,7 @@ var (
 			return "", err
 		}
 		sharedData = dir
-		s, err := harness.Launch(harness.Options{Data: dir})
+		s, err := harness.Launch(harness.Options{Data: dir, Args: []string{"--open-hosts", otherHost}})
 		if err != nil {
 			return "", err
 		}

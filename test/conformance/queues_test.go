@@ -230,7 +230,7 @@ func TestQueueURLHasTheRequestsHost(t *testing.T) {
 	t.Parallel()
 	url := queue(t, client(t), nil)
 	n := url[strings.LastIndex(url, "/")+1:]
-	host := "queues.example.org:8443"
+	host := otherHost + ":8443"
 	c := harness.SQS(endpoint(t), func(o *sqs.Options) { o.HTTPClient = hostSetter{host, harness.HTTP()} })
 	out, err := c.GetQueueUrl(bound(t), &sqs.GetQueueUrlInput{QueueName: &n})
 	if err != nil {
