@@ -13,6 +13,7 @@ import (
 	"github.com/alecthomas/kong"
 
 	"github.com/waystation/waystation/internal/app"
+	"github.com/waystation/waystation/internal/logkey"
 	"github.com/waystation/waystation/internal/telemetry"
 )
 
@@ -34,7 +35,7 @@ func (c *serveCommand) Run(ctx context.Context, kctx *kong.Context, out io.Write
 		return err
 	}
 	for _, name := range unknownEnv(os.Environ(), knownEnv(kctx.Model.Node)) {
-		log.Warn("unknown environment variable, it has no effect", telemetry.KeyResource, name)
+		log.Warn("unknown environment variable, it has no effect", logkey.Resource, name)
 	}
 	reload, stop := onHangup()
 	defer stop()
@@ -49,7 +50,7 @@ func (c *serveCommand) Run(ctx context.Context, kctx *kong.Context, out io.Write
 			return
 		}
 		if err := b.Write(out); err != nil {
-			log.Warn("cannot write the banner", telemetry.KeyError, err)
+			log.Warn("cannot write the banner", logkey.Error, err)
 		}
 	}})
 }

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"os"
 	"time"
+
+	"github.com/waystation/waystation/internal/logkey"
 )
 
 // lookEvery is how often the keys file is looked at. One look costs a system call,
@@ -72,7 +74,7 @@ func (a *Access) Reload() error {
 	a.file.seen, _ = os.Stat(a.file.path)
 	dir, warnings, err := a.read()
 	if err != nil {
-		a.log.Error("the keys file is refused, the keys read before stay", "error", err.Error())
+		a.log.Error("the keys file is refused, the keys read before stay", logkey.Error, err.Error())
 		return err
 	}
 	for _, w := range warnings {

@@ -79,7 +79,7 @@ func serve(t *testing.T, c Config) (Banner, *lines, func() error) {
 	listening := make(chan Banner, 1)
 	done := make(chan error, 1)
 	go func() {
-		done <- Run(ctx, c, Options{Log: slog.New(slog.NewTextHandler(log, nil)), Listening: func(b Banner) { listening <- b }})
+		done <- Run(ctx, c, Options{Log: slog.New(slog.NewTextHandler(log, &slog.HandlerOptions{Level: slog.LevelDebug})), Listening: func(b Banner) { listening <- b }})
 	}()
 	var once sync.Once
 	var result error
@@ -137,6 +137,11 @@ func TestRunUntilCancelled(t *testing.T) {
 	}
 	if err := stop(); err != nil {
 		t.Error(err)
+	}
+	for line := range strings.Lines(log.String()) {
+		if strings.Count(line, " service=") > 1 {
+			t.Errorf("two services in one line: %s", line)
+		}
 	}
 	if strings.Contains(log.String(), "level=ERROR") {
 		t.Errorf("errors in the log:\n%s", log)

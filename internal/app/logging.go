@@ -3,15 +3,15 @@ package app
 import (
 	"log/slog"
 
-	"github.com/waystation/waystation/internal/telemetry"
+	"github.com/waystation/waystation/internal/logkey"
 )
 
 const (
-	keyService   = telemetry.KeyService
-	keyResource  = telemetry.KeyResource
-	keyAddress   = telemetry.KeyAddress
-	keyPartition = telemetry.KeyPartition
-	keyDuration  = telemetry.KeyDuration
+	keyService   = logkey.Service
+	keyResource  = logkey.Resource
+	keyAddress   = logkey.Address
+	keyPartition = logkey.Partition
+	keyDuration  = logkey.Duration
 )
 
 var logLevels = map[string]slog.Level{

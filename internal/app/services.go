@@ -164,7 +164,7 @@ func (a *App) openAPI(context.Context) (parts, error) {
 				Definitions: a.registry,
 				Messages:    drainable{Service: a.partitions, drain: a.drain},
 				Access:      a.access,
-				Logger:      a.log,
+				Logger:      a.log.With(keyService, "api"),
 			},
 			STS: a.access,
 		}),

@@ -5,13 +5,15 @@ import (
 	"log/slog"
 	"strings"
 	"sync/atomic"
+
+	"github.com/waystation/waystation/internal/logkey"
 )
 
 // Keys of log records.
 const (
-	keyService = "service"
+	keyService = logkey.Service
 	keyStream  = "stream"
-	keyError   = "error"
+	keyError   = logkey.Error
 	keyServer  = "server"
 )
 

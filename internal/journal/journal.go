@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/waystation/waystation/internal/jet"
+	"github.com/waystation/waystation/internal/logkey"
 )
 
 // Pos is the place of bytes in the log.
@@ -172,9 +173,8 @@ func (j *Journal) fail(err error) {
 
 // Keys of log lines.
 const (
-	keyService  = "service"
-	keyResource = "resource"
-	keyError    = "error"
+	keyResource = logkey.Resource
+	keyError    = logkey.Error
 )
 
 // signal leaves a note in a channel of capacity 1.

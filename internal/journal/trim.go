@@ -83,7 +83,7 @@ func (j *Journal) trimLoop(ctx context.Context) {
 				if ctx.Err() != nil {
 					return
 				}
-				j.cfg.Logger.Warn("cannot trim the journal", keyService, "journal", keyResource, j.cfg.Name, keyError, err)
+				j.cfg.Logger.Warn("cannot trim the journal", keyResource, j.cfg.Name, keyError, err)
 				continue
 			}
 			last = now

@@ -59,7 +59,7 @@ func (j *Journal) Run(ctx context.Context) error {
 			return j.Err()
 		}
 	case <-limit.C:
-		j.cfg.Logger.Warn("journal stopped before everything was stored", keyService, "journal", keyResource, j.cfg.Name)
+		j.cfg.Logger.Warn("journal stopped before everything was stored", keyResource, j.cfg.Name)
 	}
 	j.fail(ErrClosed)
 	return nil

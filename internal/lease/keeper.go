@@ -9,13 +9,14 @@ import (
 	"time"
 
 	"github.com/waystation/waystation/internal/jet"
+	"github.com/waystation/waystation/internal/logkey"
 )
 
 // Keys of log lines.
 const (
 	keyPartition = "partition"
 	keyRun       = "run"
-	keyError     = "error"
+	keyError     = logkey.Error
 )
 
 // How long a node that stops waits for its last words.

@@ -12,6 +12,7 @@ import (
 	"github.com/waystation/waystation/internal/jet"
 	"github.com/waystation/waystation/internal/journal"
 	"github.com/waystation/waystation/internal/lease"
+	"github.com/waystation/waystation/internal/logkey"
 	"github.com/waystation/waystation/internal/partition/owner"
 	"github.com/waystation/waystation/internal/registry"
 )
@@ -49,7 +50,7 @@ func New(cfg Config) (*Service, error) {
 		return nil, err
 	}
 	s := &Service{
-		cfg: cfg, log: cfg.Logger.With("service", "partition"), run: newRun(),
+		cfg: cfg, log: cfg.Logger.With(logkey.Service, "partition"), run: newRun(),
 		memory: owner.NewMemory(cfg.MaxMemory, cfg.MaxMessages),
 		ready:  make(chan struct{}), owned: make(map[uint32]*owned),
 		slots: make(chan struct{}, cfg.MaxRequests+cfg.MaxWaiting),

@@ -6,17 +6,6 @@ import (
 	"log/slog"
 )
 
-// The keys of log attributes that every service uses alike.
-const (
-	KeyService   = "service"
-	KeyResource  = "resource"
-	KeyError     = "error"
-	KeyAddress   = "address"
-	KeyPartition = "partition"
-	KeyVersion   = "version"
-	KeyDuration  = "duration"
-)
-
 // NewLogger returns a logger that writes to w at the level and above, as
 // "text" or "json".
 func NewLogger(w io.Writer, level slog.Level, format string) (*slog.Logger, error) {

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/waystation/waystation/internal/access"
+	"github.com/waystation/waystation/internal/logkey"
 )
 
 // DefaultMaxBody bounds request bodies: 1 MiB of message, percent-encoded three
@@ -19,11 +20,11 @@ const DefaultMaxBody = 4 << 20
 
 // Keys of log attributes.
 const (
-	logService   = "service"
-	logOperation = "operation"
-	logRequest   = "request"
-	logError     = "error"
-	logStack     = "stack"
+	logAPI       = logkey.API
+	logOperation = logkey.Operation
+	logRequest   = logkey.Request
+	logError     = logkey.Error
+	logStack     = logkey.Stack
 )
 
 // Config of a Handler.
@@ -159,7 +160,7 @@ func (h *Handler) panicked(x *exchange, p any) *Error {
 func (h *Handler) log(x *exchange, msg string, attrs ...slog.Attr) {
 	attrs = append(attrs, slog.String(logRequest, x.call.RequestID))
 	if x.service != nil {
-		attrs = append(attrs, slog.String(logService, x.service.Name))
+		attrs = append(attrs, slog.String(logAPI, x.service.Name))
 	}
 	if x.op != nil {
 		attrs = append(attrs, slog.String(logOperation, x.op.Name))

@@ -9,6 +9,7 @@ import (
 	"github.com/waystation/waystation/internal/awsapi/batch"
 	"github.com/waystation/waystation/internal/awsapi/page"
 	"github.com/waystation/waystation/internal/awsapi/protocol"
+	"github.com/waystation/waystation/internal/logkey"
 	"github.com/waystation/waystation/internal/partition"
 	"github.com/waystation/waystation/internal/registry"
 )
@@ -18,10 +19,10 @@ const legacy = "AWS.SimpleQueueService."
 
 // Keys of log entries.
 const (
-	logService   = "service"
-	logOperation = "operation"
-	logRequest   = "request"
-	logError     = "error"
+	logAPI       = logkey.API
+	logOperation = logkey.Operation
+	logRequest   = logkey.Request
+	logError     = logkey.Error
 )
 
 // maxEcho bounds how much of a refused value an error repeats.
@@ -189,7 +190,7 @@ func (s *service) entryFailure(c *protocol.Call, id string, err error) batch.Fai
 	var e *protocol.Error
 	if !errors.As(err, &e) {
 		s.log.LogAttrs(context.Background(), slog.LevelError, "batch entry failed",
-			slog.String(logService, "sqs"), slog.String(logOperation, c.Operation),
+			slog.String(logAPI, "sqs"), slog.String(logOperation, c.Operation),
 			slog.String(logRequest, c.RequestID), slog.Any(logError, err))
 		e = protocol.InternalFailure()
 	}
