@@ -300,10 +300,11 @@ func parseText(f *field, p *plan, v reflect.Value, text string, format timeForma
 	case kindString:
 		if f.base64 {
 			raw, err := base64.StdEncoding.DecodeString(text)
-			text, ok = string(raw), err == nil
-		} else {
-			ok = true
+			ok = err == nil
+			v.SetString(string(raw))
+			break
 		}
+		ok = true
 		v.SetString(text)
 	case kindBool:
 		ok = text == "true" || text == "false"
