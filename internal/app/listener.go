@@ -111,7 +111,7 @@ func (l *limitListener) Accept() (net.Conn, error) {
 		}
 	}
 	l.changed(1)
-	conn := &limitConn{Conn: c, release: func() {
+	conn := &limitConn{Conn: newPatientConn(c), release: func() {
 		<-place
 		l.changed(-1)
 		if gaveUp {
@@ -120,7 +120,7 @@ func (l *limitListener) Accept() (net.Conn, error) {
 	}}
 	if inReserve {
 		conn.until = l.now().Add(reserveTime)
-		_ = c.SetDeadline(conn.until) // a connection that is gone already says so when it is read
+		_ = conn.Conn.SetDeadline(conn.until) // a connection that is gone already says so when it is read
 	}
 	return conn, nil
 }

@@ -423,6 +423,9 @@ func TestAbortPassesThrough(t *testing.T) {
 		if p := recover(); p != http.ErrAbortHandler {
 			t.Errorf("recovered %v", p)
 		}
+		if n := f.requests.all.Load(); n != 0 {
+			t.Errorf("%d requests still count as under way", n)
+		}
 	}()
 	f.do(jsonRequest("X.Abort", "{}"))
 }
