@@ -45,9 +45,8 @@ type node struct {
 	clock clock
 	rng   *rand.Rand // for placing; guarded by mu
 
-	mu      sync.Mutex // guards what follows
-	run     *run       // nil while it is down
-	changed chan struct{}
+	mu  sync.Mutex // guards what follows
+	run *run       // nil while it is down
 }
 
 // run is one process, from its start to its end.
