@@ -50,9 +50,11 @@ func (o *Owner) clockStep() (wait time.Duration, ok bool) {
 	return wait, true
 }
 
-// catchUp looks at some queues that are due. Call with mu held, after tick.
+// catchUp looks at some queues that are due, until one of them has more to do than
+// one change carries out. Call with mu held, after tick.
 func (o *Owner) catchUp() error {
-	for range clockSteps {
+	o.behind = false
+	for n := 0; n < clockSteps && !o.behind; n++ {
 		if o.st.NextDue() == nil {
 			break
 		}

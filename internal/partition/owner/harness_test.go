@@ -116,7 +116,7 @@ func (d *definitions) define(id uint64, partition uint32, change func(*registry.
 
 // cluster is partitions over simulated logs, whose owners a test starts and stops.
 type cluster struct {
-	t     *testing.T
+	t     testing.TB
 	node  *jetsim.Node
 	defs  *definitions
 	kinds map[state.Kind]owner.Kind
@@ -142,7 +142,7 @@ type running struct {
 	done chan error
 }
 
-func newCluster(t *testing.T) *cluster {
+func newCluster(t testing.TB) *cluster {
 	w := jetsim.New(jetsim.Options{Seed: 1, Disk: 4 << 30})
 	c := &cluster{
 		t: t, node: w.Node("a"), defs: newDefinitions(), memory: owner.NewMemory(0, 0), owners: make(map[uint32]*running),
