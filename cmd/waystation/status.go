@@ -104,6 +104,14 @@ func writeStatus(out io.Writer, s app.Status) error {
 	if s.StorageFull {
 		fmt.Fprintln(&b, "  storage  FULL: messages are not taken until space is free")
 	}
+	if s.MemoryFull {
+		fmt.Fprintf(&b, "  memory   FULL: messages take %s of %s, none are taken until some are received and deleted\n", size(s.MemoryBytes), size(s.MemoryLimit))
+	}
+	for _, p := range s.Partitions {
+		if p.Orphans > 0 {
+			fmt.Fprintf(&b, "  partition %d keeps the messages of %d queues that have no definition: see \"A damaged registry\" in docs/operations.md\n", p.Number, p.Orphans)
+		}
+	}
 	w := tabwriter.NewWriter(&b, 2, 8, 2, ' ', 0)
 	if len(s.Partitions) > 0 {
 		fmt.Fprintln(w, "\nPARTITION\tOWNER\tSTATE\tLOG\tLIVE")

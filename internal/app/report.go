@@ -67,6 +67,7 @@ func (a *App) Status() Status {
 		Partitions: []PartitionStatus{}, Queues: []QueueStatus{},
 		StorageFull: a.partitions.Full(),
 	}
+	s.MemoryBytes, s.MemoryLimit, s.MemoryFull = a.partitions.Memory()
 	if a.embedded() {
 		s.Data = a.cfg.Data
 	}
@@ -98,6 +99,7 @@ func partitionStatus(p partition.Status) PartitionStatus {
 	s := PartitionStatus{
 		Number: p.Number, Owner: p.Owner, Mine: p.Mine, State: "unavailable",
 		LogBytes: p.LogBytes, LiveBytes: p.LiveBytes,
+		Messages: p.Messages, MemoryBytes: p.MemoryBytes, Orphans: p.Orphans, Backlog: p.Backlog,
 	}
 	switch {
 	case p.Ready:
@@ -123,6 +125,7 @@ func (a *App) partitionMetrics() []telemetry.Partition {
 		list = append(list, telemetry.Partition{
 			Name: partitionName(p.Number), Owned: p.Mine, Ready: p.Ready,
 			LiveBytes: p.LiveBytes, LogBytes: p.LogBytes, PendingBytes: p.PendingBytes, Waiting: p.Waiting,
+			Messages: p.Messages, MemoryBytes: p.MemoryBytes, Orphans: p.Orphans, Backlog: p.Backlog,
 		})
 	}
 	return list

@@ -17,6 +17,7 @@ import (
 	"github.com/waystation/waystation/internal/jet"
 	"github.com/waystation/waystation/internal/partition"
 	"github.com/waystation/waystation/internal/registry"
+	"github.com/waystation/waystation/internal/telemetry"
 )
 
 // table is what this process runs, in the order of opening. A service is
@@ -153,6 +154,10 @@ func (a *App) openPartition(context.Context) (parts, error) {
 	a.registry.SetPlacer(s.Place)
 	a.partitions = s
 	a.metrics.WatchPartitions(a.partitionMetrics)
+	a.metrics.WatchRoom(func() telemetry.Room {
+		used, limit, _ := s.Memory()
+		return telemetry.Room{StorageLevel: s.Space(), MemoryBytes: used, MemoryLimit: limit}
+	})
 	a.metrics.WatchQueues(a.cfg.MetricsQueues, a.queueMetrics)
 	return parts{run: s.Run, ready: s.Ready()}, nil
 }

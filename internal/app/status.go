@@ -29,7 +29,12 @@ type Status struct {
 	Open    bool       `json:"open"` // any key is accepted
 	NATS    NATSStatus `json:"nats"`
 	// StorageFull: sends are refused until space is free.
-	StorageFull bool              `json:"storage_full"`
+	StorageFull bool `json:"storage_full"`
+	// MemoryFull: sends are refused until messages are received and deleted; they
+	// take about MemoryBytes of MemoryLimit.
+	MemoryFull  bool              `json:"memory_full"`
+	MemoryBytes int64             `json:"memory_bytes"`
+	MemoryLimit int64             `json:"memory_limit"`
 	Partitions  []PartitionStatus `json:"partitions"`
 	Queues      []QueueStatus     `json:"queues"` // those that this process serves
 	MoreQueues  int               `json:"more_queues,omitempty"`
@@ -55,6 +60,13 @@ type PartitionStatus struct {
 	ReplayBytes uint64 `json:"replay_bytes,omitempty"`
 	LogBytes    int64  `json:"log_bytes,omitempty"`
 	LiveBytes   int64  `json:"live_bytes,omitempty"`
+	// Messages that wait, and about what all takes in memory.
+	Messages    int64 `json:"messages,omitempty"`
+	MemoryBytes int64 `json:"memory_bytes,omitempty"`
+	// Orphans are queues that keep messages and have no definition.
+	Orphans int `json:"orphans,omitempty"`
+	// Backlog is what waits for other partitions to take it in.
+	Backlog int64 `json:"backlog,omitempty"`
 }
 
 // QueueStatus is one queue at the moment of the answer.

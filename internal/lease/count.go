@@ -34,3 +34,25 @@ func agreeCount(ctx context.Context, bucket jet.Bucket, n uint32) error {
 		}
 	}
 }
+
+// Agreed is the number of partitions that the nodes of a deployment agreed on,
+// without taking part: for repairs. jet.ErrNotFound: none ever ran.
+func Agreed(ctx context.Context, cluster jet.Cluster, prefix string) (uint32, error) {
+	bucket, err := openBucket(ctx, cluster, prefix)
+	if err != nil {
+		return 0, err
+	}
+	e, err := bucket.Get(ctx, countKey)
+	if err != nil {
+		return 0, fmt.Errorf("the number of partitions: %w", err)
+	}
+	n, err := strconv.ParseUint(string(e.Value), 10, 32)
+	if err != nil || n == 0 || n > MaxCount {
+		return 0, fmt.Errorf("the number of partitions reads %q", e.Value)
+	}
+	return uint32(n), nil
+}
+
+func openBucket(ctx context.Context, cluster jet.Cluster, prefix string) (jet.Bucket, error) {
+	return cluster.Bucket(ctx, jet.KVSpec{Bucket: prefix + "_leases", Description: "Waystation: who owns which partition"})
+}

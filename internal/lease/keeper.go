@@ -62,9 +62,7 @@ func New(cfg Config) (*Keeper, error) {
 // It is called once.
 func (k *Keeper) Run(ctx context.Context) error {
 	var err error
-	k.bucket, err = k.cfg.Cluster.Bucket(ctx, jet.KVSpec{
-		Bucket: k.cfg.Prefix + "_leases", Description: "Waystation: who owns which partition",
-	})
+	k.bucket, err = openBucket(ctx, k.cfg.Cluster, k.cfg.Prefix)
 	if err != nil {
 		return stopped(ctx, err)
 	}

@@ -63,12 +63,16 @@ func (s *Service) Status() []Status {
 }
 
 // Memory is what messages take in this node's memory, about, and what they may
-// take before sends are refused, in bytes.
-func (s *Service) Memory() (used, limit int64) {
+// take, in bytes; full says that sends are refused for it.
+func (s *Service) Memory() (used, limit int64, full bool) {
 	used, _ = s.memory.Used()
 	limit, _ = s.memory.Limit()
-	return used, limit
+	return used, limit, s.memory.Full()
 }
+
+// Space is how much room the storage has: SpaceEnough, SpaceShort or SpaceEnd of
+// package owner.
+func (s *Service) Space() int32 { return s.space.Level() }
 
 // QueueStats is a queue that this node owns, at one moment.
 type QueueStats = owner.QueueStats

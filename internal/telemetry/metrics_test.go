@@ -91,9 +91,10 @@ func TestPartitionsAndJournals(t *testing.T) {
 	t.Parallel()
 	m := New("v")
 	m.WatchPartitions(func() []Partition {
-		return []Partition{{Name: "0", Owned: true, Ready: true, LiveBytes: 5, LogBytes: 9, Waiting: 4}, {Name: "1"}}
+		return []Partition{{Name: "0", Owned: true, Ready: true, LiveBytes: 5, LogBytes: 9, Waiting: 4, Messages: 6, MemoryBytes: 700, Orphans: 1, Backlog: 2}, {Name: "1"}}
 	})
 	m.WatchQueues(10, func(func(Queue)) {})
+	m.WatchRoom(func() Room { return Room{StorageLevel: 1, MemoryBytes: 8, MemoryLimit: 9} })
 	j := m.Journal("0")
 	j.Appended(time.Millisecond, 64, 1000)
 	j.Fetched(time.Millisecond, 3, 700)
@@ -104,6 +105,13 @@ func TestPartitionsAndJournals(t *testing.T) {
 		`waystation_partition_owned{partition="1"} 0`,
 		`waystation_partition_live_bytes{partition="0"} 5`,
 		`waystation_partition_waiting_receives{partition="0"} 4`,
+		`waystation_partition_messages{partition="0"} 6`,
+		`waystation_partition_memory_bytes{partition="0"} 700`,
+		`waystation_partition_orphan_queues{partition="0"} 1`,
+		`waystation_partition_outbox_messages{partition="0"} 2`,
+		`waystation_storage_level 1`,
+		`waystation_messages_memory_bytes 8`,
+		`waystation_messages_memory_limit_bytes 9`,
 		`waystation_journal_append_records_sum{journal="0"} 64`,
 		`waystation_journal_fetch_duration_seconds_count{journal="0"} 1`,
 		`waystation_journal_fetched_appends_total{journal="0"} 3`,

@@ -31,6 +31,10 @@ type Partition struct {
 	LiveBytes, LogBytes int64 // of messages that wait; of the whole log
 	PendingBytes        int64 // taken in, not durable yet
 	Waiting             int64 // long polls
+	Messages            int64 // that wait
+	MemoryBytes         int64 // what they take, about
+	Orphans             int   // queues that have messages and no definition
+	Backlog             int64 // messages that wait for other partitions
 }
 
 // WatchQueues adds the queues' metrics: list is called at every scrape and
@@ -132,9 +136,33 @@ func (c *queueCollector) emit(ch chan<- prometheus.Metric, now time.Time, q Queu
 	value(c.traffic, prometheus.CounterValue, float64(q.DeadLettered), "dead_lettered")
 }
 
+// Room is what is left for messages on a node.
+type Room struct {
+	// StorageLevel is 0 while there is room, 1 when sends are refused, 2 when
+	// receives are, too.
+	StorageLevel             int32
+	MemoryBytes, MemoryLimit int64 // what messages take, and may take
+}
+
+// WatchRoom adds the metrics of what is left for messages.
+func (m *Metrics) WatchRoom(room func() Room) {
+	gauge := func(name, help string, value func(Room) float64) {
+		m.registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+			Namespace: namespace, Name: name, Help: help,
+		}, func() float64 { return value(room()) }))
+	}
+	gauge("storage_level", "0: there is room; 1: sends are refused; 2: receives are, too.",
+		func(r Room) float64 { return float64(r.StorageLevel) })
+	gauge("messages_memory_bytes", "About what messages and queues take in memory.",
+		func(r Room) float64 { return float64(r.MemoryBytes) })
+	gauge("messages_memory_limit_bytes", "What they may take before sends are refused.",
+		func(r Room) float64 { return float64(r.MemoryLimit) })
+}
+
 type partitionCollector struct {
 	list                                       func() []Partition
 	owned, ready, live, log, pending, longPoll *prometheus.Desc
+	messages, memory, orphans, backlog         *prometheus.Desc
 }
 
 func newPartitionCollector(list func() []Partition) *partitionCollector {
@@ -149,11 +177,15 @@ func newPartitionCollector(list func() []Partition) *partitionCollector {
 		log:      desc("log_bytes", "Bytes of the whole log."),
 		pending:  desc("pending_bytes", "Bytes taken in that are not durable yet."),
 		longPoll: desc("waiting_receives", "Receives that wait for a message."),
+		messages: desc("messages", "Messages in memory, of queues of all kinds."),
+		memory:   desc("memory_bytes", "About what messages and queues take in memory."),
+		orphans:  desc("orphan_queues", "Queues that keep messages and have no definition."),
+		backlog:  desc("outbox_messages", "Messages that wait for other partitions to take them in."),
 	}
 }
 
 func (c *partitionCollector) Describe(ch chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{c.owned, c.ready, c.live, c.log, c.pending, c.longPoll} {
+	for _, d := range []*prometheus.Desc{c.owned, c.ready, c.live, c.log, c.pending, c.longPoll, c.messages, c.memory, c.orphans, c.backlog} {
 		ch <- d
 	}
 }
@@ -172,6 +204,10 @@ func (c *partitionCollector) Collect(ch chan<- prometheus.Metric) {
 		gauge(c.log, float64(p.LogBytes))
 		gauge(c.pending, float64(p.PendingBytes))
 		gauge(c.longPoll, float64(p.Waiting))
+		gauge(c.messages, float64(p.Messages))
+		gauge(c.memory, float64(p.MemoryBytes))
+		gauge(c.orphans, float64(p.Orphans))
+		gauge(c.backlog, float64(p.Backlog))
 	}
 }
 

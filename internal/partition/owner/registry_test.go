@@ -97,7 +97,7 @@ func TestDefinitionsSurviveRewriting(t *testing.T) {
 			if err = errors.Join(err, decodeErr); id == q.ID && def != nil && revision == q.Revision {
 				found = def.Name
 			}
-		}))
+		}, func(uint64) {}))
 	}
 	if err != nil || found != q.Name {
 		t.Errorf("a repair finds %q, %v", found, err)

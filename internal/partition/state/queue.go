@@ -170,17 +170,25 @@ func ReadDefinition(body []byte) (revision uint64, definition []byte, err error)
 	return f.revision, f.definition, err
 }
 
-// EachDefinition calls fn for the definitions that a record holds: the last one
-// of a queue in the log is the newest. For repairs.
-func EachDefinition(rec []byte, fn func(id, revision uint64, definition []byte)) error {
+// EachDefinition calls defined for the definitions that a record holds, and
+// dropped for the queues that were dropped: the last one of a queue in the log
+// counts. For repairs.
+func EachDefinition(rec []byte, defined func(id, revision uint64, definition []byte), dropped func(id uint64)) error {
 	return eachFact(rec, func(kind byte, b []byte, _ int) error {
-		if kind != factQueue {
-			return nil
+		switch kind {
+		case factQueue:
+			f, err := readQueue(b)
+			if err == nil && f.q.Kind == KindQueue && len(f.definition) > 0 {
+				defined(f.q.ID, f.revision, f.definition)
+			}
+			return err
+		case factDropped:
+			r := reader{b: b}
+			if q := r.ref(); r.err == nil && q.Kind == KindQueue {
+				dropped(q.ID)
+			}
+			return r.err
 		}
-		f, err := readQueue(b)
-		if err == nil && f.q.Kind == KindQueue && len(f.definition) > 0 {
-			fn(f.q.ID, f.revision, f.definition)
-		}
-		return err
+		return nil
 	})
 }
