@@ -80,7 +80,6 @@ func TestRawQueryRefused(t *testing.T) {
 		"unknown action":    {formRequest("/", "Action=Explode"+v), []string{"InvalidAction"}},
 		"no action":         {formRequest("/", "Version=2012-11-05"), []string{"MissingAction", "InvalidAction"}},
 		"empty":             {formRequest("/", ""), nil},
-		"GET nothing":       {request("GET", "/"+account+"/absent/more", "", ""), nil},
 		"bad percent":       {formRequest(path, "Action=SendMessage&MessageBody=%zz"+v), nil},
 		"cut percent":       {formRequest(path, "Action=SendMessage&MessageBody=%4"+v), nil},
 		"semicolons":        {formRequest(path, "Action=SendMessage;MessageBody=x"), nil},
@@ -115,6 +114,21 @@ func TestRawQueryRefused(t *testing.T) {
 		})
 	}
 	wantCounts(t, client(t), queueURL, "0", "0", "0")
+}
+
+// A queue's URL opened without an action, as in a browser: the real service answers
+// in no protocol.
+func TestRawQueryWithoutAction(t *testing.T) {
+	t.Parallel()
+	for _, path := range []string{"/" + account + "/absent", "/" + account + "/absent/more"} {
+		k := dial(t)
+		k.write(request("GET", path, "", ""))
+		resp, body := k.answer()
+		if resp.StatusCode != http.StatusNotFound || body != "<UnknownOperationException/>\n" {
+			t.Errorf("%s: %d %q", path, resp.StatusCode, body)
+		}
+		k.usable(resp)
+	}
 }
 
 // Requests that are broken below the API: the server answers or closes, and

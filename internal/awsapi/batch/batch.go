@@ -39,19 +39,20 @@ func Fail(id string, e *protocol.Error) Failure {
 func Check(prefix, entry string, n int, id func(i int) string) error {
 	switch {
 	case n == 0:
-		return refuse(prefix, "EmptyBatchRequest", "There should be at least one "+entry+" in the request.")
+		return prefixed(prefix, &protocol.Error{Code: "EmptyBatchRequest",
+			Message: "There should be at least one " + entry + " in the request."})
 	case n > MaxEntries:
-		return refuse(prefix, "TooManyEntriesInBatchRequest",
-			"Maximum number of entries per request are "+strconv.Itoa(MaxEntries)+". You have sent "+strconv.Itoa(n)+".")
+		return prefixed(prefix, &protocol.Error{Code: "TooManyEntriesInBatchRequest",
+			Message: "Maximum number of entries per request are " + strconv.Itoa(MaxEntries) + ". You have sent " + strconv.Itoa(n) + "."})
 	}
 	for i := range n {
 		if !access.IsToken(id(i), maxID) {
-			return refuse(prefix, "InvalidBatchEntryId",
-				"A batch entry id can only contain alphanumeric characters, hyphens and underscores. It can be at most 80 letters long.")
+			return prefixed(prefix, &protocol.Error{Code: "InvalidBatchEntryId",
+				Message: "A batch entry id can only contain alphanumeric characters, hyphens and underscores. It can be at most 80 letters long."})
 		}
 		for j := range i {
 			if id(j) == id(i) {
-				return refuse(prefix, "BatchEntryIdsNotDistinct", "Id "+id(i)+" repeated.")
+				return prefixed(prefix, &protocol.Error{Code: "BatchEntryIdsNotDistinct", Message: "Id " + id(i) + " repeated."})
 			}
 		}
 	}
@@ -60,14 +61,13 @@ func Check(prefix, entry string, n int, id func(i int) string) error {
 
 // TooLong refuses a batch whose entries are n bytes in all.
 func TooLong(prefix string, limit, n int) error {
-	return refuse(prefix, "BatchRequestTooLong",
-		"Batch requests cannot be longer than "+strconv.Itoa(limit)+" bytes. You have sent "+strconv.Itoa(n)+" bytes.")
+	return prefixed(prefix, &protocol.Error{Code: "BatchRequestTooLong",
+		Message: "Batch requests cannot be longer than " + strconv.Itoa(limit) + " bytes. You have sent " + strconv.Itoa(n) + " bytes."})
 }
 
-func refuse(prefix, code, message string) *protocol.Error {
-	e := &protocol.Error{Code: code, Message: message}
+func prefixed(prefix string, e *protocol.Error) *protocol.Error {
 	if prefix != "" {
-		e.QueryCode = prefix + code
+		e.QueryCode = prefix + e.Code
 	}
 	return e
 }

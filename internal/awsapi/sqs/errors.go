@@ -163,10 +163,14 @@ func failure(c *protocol.Call, err error) error {
 // Why a receipt handle that was given out is no longer good: for deleting, and for
 // changing the visibility.
 const (
-	expired   = "The receipt handle has expired"
-	notThere  = "Message does not exist or is not available for visibility timeout change"
-	inRequest = false // the handle of a request
-	inEntry   = true  // the handle of a batch entry
+	expired  = "The receipt handle has expired"
+	notThere = "Message does not exist or is not available for visibility timeout change"
+)
+
+// Where a receipt handle stands.
+const (
+	inRequest = false
+	inEntry   = true // of a batch
 )
 
 // receiptFailure is failure for errors about one receipt handle; stale says why it
