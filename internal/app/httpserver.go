@@ -147,7 +147,7 @@ func (s *httpServer) run(ctx context.Context) error {
 	s.drain()
 	wait, cancel := context.WithTimeout(context.WithoutCancel(ctx), s.patience)
 	defer cancel()
-	err := s.server.Shutdown(wait)
+	err := s.shutdown(wait)
 	if err != nil {
 		s.server.Close()
 	}
@@ -158,6 +158,23 @@ func (s *httpServer) run(ctx context.Context) error {
 		return fmt.Errorf("requests were still in flight after %v and were cut off", s.patience)
 	}
 	return err
+}
+
+// shutdownTurn is how long one call of Shutdown may take before it is made again.
+const shutdownTurn = 250 * time.Millisecond
+
+// shutdown is net/http's, again and again: it tells HTTP/2 connections once that the
+// end has come, and misses one that begins at that moment, which would then be
+// waited for although nothing comes any more.
+func (s *httpServer) shutdown(ctx context.Context) error {
+	for {
+		turn, cancel := context.WithTimeout(ctx, shutdownTurn)
+		err := s.server.Shutdown(turn)
+		cancel()
+		if ctx.Err() != nil || !errors.Is(err, context.DeadlineExceeded) {
+			return err
+		}
+	}
 }
 
 // serverTLS reads the certificate of the API and, if given, the CAs of clients.
