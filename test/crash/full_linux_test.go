@@ -157,9 +157,9 @@ func TestDiskFullOfReceives(t *testing.T) {
 			break
 		}
 	}
-	// The file system does not get fuller than the program lets it: from here on
-	// another program takes nearly all that is left, so that it does not take an hour.
-	hog(t, disk, 20<<20)
+	// Half of the reserve of 32 MiB is for receives. Another program takes most of
+	// that, so that it does not take an hour.
+	hog(t, disk, 16<<20+256<<10)
 	receipt := ""
 	var stop atomic.Bool
 	var receives atomic.Int64
@@ -191,9 +191,12 @@ func TestDiskFullOfReceives(t *testing.T) {
 		})
 	}
 	clients.Wait()
-	t.Logf("%d receives; refused in the end: %v; free are %d KiB", receives.Load(), stop.Load(), free(t, disk)>>10)
-	if free(t, disk) == 0 {
-		t.Error("receives filled the disk to the last byte")
+	t.Logf("%d receives; free are %d KiB", receives.Load(), free(t, disk)>>10)
+	if !stop.Load() {
+		t.Error("receives are never refused")
+	}
+	if left := free(t, disk); left < 8<<20 {
+		t.Errorf("receives filled the disk but for %d KiB", left>>10)
 	}
 	if _, err := c.DeleteMessage(ctx, &sqs.DeleteMessageInput{QueueUrl: &url, ReceiptHandle: &receipt}); err != nil {
 		t.Errorf("a delete on a full disk: %v", err)
