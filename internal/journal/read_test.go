@@ -7,6 +7,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 
 	"github.com/waystation/waystation/internal/jet"
 )
@@ -80,29 +81,32 @@ func TestTwoReadersInOrderAndOneAtRandom(t *testing.T) {
 
 func TestReadsOfOneAppendAreOne(t *testing.T) {
 	t.Parallel()
-	o, log := filled(t, 3)
-	started, goOn := make(chan struct{}), make(chan struct{})
-	var once sync.Once
-	slow := &slowLog{fakeLog: log, before: func() { once.Do(func() { close(started); <-goOn }) }}
-	o.cfg.Log = slow
-	var wg sync.WaitGroup
-	ctx, cancel := context.WithCancel(t.Context())
-	wg.Go(func() {
-		if _, err := o.Read(ctx, o.places[1], 1); !errors.Is(err, context.Canceled) {
-			t.Errorf("called off: %v", err)
+	synctest.Test(t, func(t *testing.T) {
+		o, log := filled(t, 3)
+		started, goOn := make(chan struct{}), make(chan struct{})
+		var once sync.Once
+		slow := &slowLog{fakeLog: log, before: func() { once.Do(func() { close(started); <-goOn }) }}
+		o.cfg.Log = slow
+		var wg sync.WaitGroup
+		ctx, cancel := context.WithCancel(t.Context())
+		wg.Go(func() {
+			if _, err := o.Read(ctx, o.places[1], 1); !errors.Is(err, context.Canceled) {
+				t.Errorf("called off: %v", err)
+			}
+		})
+		<-started
+		for range 20 {
+			wg.Go(func() { o.expect(t, 1) })
+		}
+		synctest.Wait() // until all of them wait
+		// The one who reads is called off; one of those who wait takes over.
+		cancel()
+		close(goOn)
+		wg.Wait()
+		if log.gets > 2 {
+			t.Errorf("%d reads of one append", log.gets)
 		}
 	})
-	<-started
-	for range 20 {
-		wg.Go(func() { o.expect(t, 1) })
-	}
-	// The one who reads is called off; one of those who wait takes over.
-	cancel()
-	close(goOn)
-	wg.Wait()
-	if log.gets > 2 {
-		t.Errorf("%d reads of one append", log.gets)
-	}
 }
 
 // slowLog lets a test stop a Get.

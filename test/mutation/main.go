@@ -26,6 +26,8 @@ func main() {
 	seed := flag.Uint64("seed", 1, "of the sample")
 	only := flag.String("only", "", "try mutants whose name contains this")
 	accepted := flag.String("accepted", "test/mutation/accepted.txt", "file of mutants that change nothing that matters")
+	resume := flag.String("resume", "", "file that remembers what was killed: it is not tried again, and what is killed now is added")
+	budget := flag.Duration("for", 0, "begin no further run after this time; 0 for no limit")
 	write := flag.String("write", "", "file to write the result to, as Markdown")
 	workers := flag.Int("workers", runtime.NumCPU(), "runs at once")
 	flag.Parse()
@@ -34,6 +36,15 @@ func main() {
 	reasons, err := readAccepted(*accepted)
 	if err != nil {
 		fatal(err)
+	}
+	known, err := openMemory(*resume)
+	if err != nil {
+		fatal(err)
+	}
+	if *budget > 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, *budget)
+		defer cancel()
 	}
 	var results []result
 	for name := range strings.SplitSeq(*packages, ",") {
@@ -46,7 +57,7 @@ func main() {
 			}
 			return list
 		}
-		r, err := try(ctx, name, choose, *workers, reasons)
+		r, err := try(ctx, name, choose, *workers, reasons, known)
 		if err != nil {
 			fatal(err)
 		}
@@ -59,6 +70,9 @@ func main() {
 		}
 	}
 	for _, r := range results {
+		if r.untried > 0 {
+			fatal(fmt.Errorf("%s: %d mutants were not tried", r.name, r.untried))
+		}
 		if r.percent() < *least {
 			fatal(fmt.Errorf("%s: %.1f %% killed, want %.0f", r.name, r.percent(), *least))
 		}
@@ -105,7 +119,7 @@ func cut(line string) (key, reason string, ok bool) {
 }
 
 // try runs a package's tests against its mutants.
-func try(ctx context.Context, name string, choose func([]*mutant) []*mutant, workers int, reasons map[string]string) (result, error) {
+func try(ctx context.Context, name string, choose func([]*mutant) []*mutant, workers int, reasons map[string]string, known *memory) (result, error) {
 	tmp, err := os.MkdirTemp("", "mutation")
 	if err != nil {
 		return result{}, err
@@ -117,7 +131,7 @@ func try(ctx context.Context, name string, choose func([]*mutant) []*mutant, wor
 	}
 	trace := filepath.Join(tmp, "trace")
 	began := time.Now()
-	if ok, out := s.run(ctx, -1, trace, 10*time.Minute); !ok {
+	if ok, out := s.run(-1, trace, 10*time.Minute); !ok {
 		return result{}, fmt.Errorf("%s: the tests fail without a mutant:\n%s", name, out)
 	}
 	usual := time.Since(began)
@@ -132,40 +146,78 @@ func try(ctx context.Context, name string, choose func([]*mutant) []*mutant, wor
 	for range workers {
 		wg.Go(func() {
 			for m := range jobs {
-				killed := false
-				if reached[m.number] {
-					ok, _ := s.run(ctx, m.number, "", 3*usual+10*time.Second)
+				mu.Lock()
+				killed := known.killed[m.key()]
+				mu.Unlock()
+				if !killed && reached[m.number] {
+					ok, _ := s.run(m.number, "", 3*usual+10*time.Second)
 					killed = !ok
 				}
 				mu.Lock()
 				r.note(m, killed, reached[m.number])
+				if killed {
+					known.add(m.key())
+				}
 				mu.Unlock()
 			}
 		})
 	}
 	for _, m := range choose(s.mutants) {
 		if ctx.Err() != nil {
-			break
+			r.untried++
+			continue
 		}
 		jobs <- m
 	}
 	close(jobs)
 	wg.Wait()
 	r.took = time.Since(began)
-	return r, ctx.Err()
+	return r, nil
+}
+
+// memory is what was killed in this run and those before.
+type memory struct {
+	killed map[string]bool
+	file   *os.File // nil: nothing is remembered
+}
+
+func openMemory(path string) (*memory, error) {
+	m := &memory{killed: map[string]bool{}}
+	if path == "" {
+		return m, nil
+	}
+	data, err := os.ReadFile(path)
+	if err != nil && !errors.Is(err, os.ErrNotExist) {
+		return nil, err
+	}
+	for line := range strings.Lines(string(data)) {
+		m.killed[strings.TrimRight(line, "\n")] = true
+	}
+	m.file, err = os.OpenFile(path, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+	return m, err
+}
+
+func (m *memory) add(key string) {
+	if m.killed[key] || m.file == nil {
+		return
+	}
+	m.killed[key] = true
+	if _, err := fmt.Fprintln(m.file, key); err != nil {
+		fatal(err)
+	}
 }
 
 // memoryKiB bounds what a mutant that runs wild may take.
 const memoryKiB = 8 << 20
 
 // run runs the tests with one mutant on, -1 for none, and reports whether they pass.
-func (s *subject) run(ctx context.Context, number int, trace string, limit time.Duration) (bool, string) {
+func (s *subject) run(number int, trace string, limit time.Duration) (bool, string) {
 	args := []string{"-c", fmt.Sprintf("ulimit -v %d; exec \"$@\"", memoryKiB), "sh", s.binary,
 		"-test.failfast", "-test.short", "-test.timeout=" + limit.String()}
 	if s.rapid {
 		args = append(args, "-rapid.checks=40", "-rapid.nofailfile")
 	}
-	cmd := exec.CommandContext(ctx, "sh", args...)
+	cmd := exec.Command("sh", args...)
 	cmd.Dir = s.dir
 	cmd.Env = append(os.Environ(), "MUTANT="+strconv.Itoa(number), "MUTANT_TRACE="+trace, "GOTRACEBACK=none")
 	out, err := cmd.CombinedOutput()

@@ -14,6 +14,7 @@ type result struct {
 	name    string
 	reasons map[string]string // of accepted ones
 	took    time.Duration
+	untried int
 
 	killed    int
 	survivors []*mutant
@@ -65,6 +66,9 @@ func (r *result) print(w io.Writer) {
 	}
 	for _, m := range r.wrong {
 		fmt.Fprintf(w, "accepted, but killed: %s\n", m.key())
+	}
+	if r.untried > 0 {
+		fmt.Fprintf(w, "%s: %d were not tried\n", r.name, r.untried)
 	}
 	fmt.Fprintf(w, "%s: %d of %d mutants killed, %.1f %%; %d more are accepted; %v\n",
 		r.name, r.killed, r.total(), r.percent(), len(r.excused), r.took.Round(time.Second))
