@@ -37,8 +37,8 @@ type Config struct {
 	// what is under way, then return. Another return is a failure, and Serve is
 	// called again after a pause, unless the error is ErrDamaged. It is never
 	// called twice at a time for a partition. Once it serves it calls ready; the
-	// function that it passes tells how far the partition's log is durable, and is
-	// called now and then, also after Serve has returned.
+	// function that it passes tells how far the partition's log is durable; it is
+	// called now and then, and for the last time when Serve has returned.
 	Serve func(ctx context.Context, partition uint32, ready func(durable func() uint64)) error
 
 	Logger *slog.Logger

@@ -522,9 +522,22 @@ func TestServedAgain(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := newFakeCluster()
 		fail := make(chan error)
+		loads := uint64(0)
 		a := startKeeper(t, c, "a", "run-a", 1, func(n *node) {
 			n.serve = func(ctx context.Context, p uint32, ready func(func() uint64)) error {
-				ready(func() uint64 { return 1 })
+				loads++
+				now := loads
+				var failed atomic.Bool
+				asked := 0 // since it failed
+				ready(func() uint64 {
+					if failed.Load() {
+						if asked++; asked > 3 { // a beat may ask at the same time
+							t.Error("asked again after the last time")
+						}
+					}
+					return now
+				})
+				defer failed.Store(true)
 				select {
 				case <-ctx.Done():
 					return nil
@@ -552,6 +565,10 @@ func TestServedAgain(t *testing.T) {
 		<-here
 		if d := time.Since(began); d != leastPause {
 			t.Errorf("after a long time it is served again after %v", d)
+		}
+		time.Sleep(ttl)
+		if a.Least(0) != 10 {
+			t.Errorf("the log must reach %d, want 10", a.Least(0))
 		}
 		if a.tries(0) != 10 || b.tries(0) != 0 {
 			t.Errorf("served %d and %d times", a.tries(0), b.tries(0))

@@ -110,6 +110,21 @@ func (r *run) durable() func() uint64 {
 	return r.reach
 }
 
+// conclude asks for the last time how far the log reaches: what is asked may hold
+// all the memory of a partition that is about to be loaded again.
+func (r *run) conclude() {
+	r.mu.Lock()
+	durable := r.reach
+	r.mu.Unlock()
+	if durable == nil {
+		return
+	}
+	seq := durable()
+	r.mu.Lock()
+	r.reach = func() uint64 { return seq }
+	r.mu.Unlock()
+}
+
 // serve has the partition served, again after each failure, for as long as the
 // lease is ours. It returns why the partition can't be loaded, if that is so.
 func (r *run) serve(ctx context.Context) (damage string) {
@@ -125,6 +140,7 @@ func (r *run) serve(ctx context.Context) (damage string) {
 	for k.table.mine(p) {
 		began := k.cfg.Elapsed()
 		err := k.cfg.Serve(ctx, p, ready)
+		r.conclude()
 		switch {
 		case ctx.Err() != nil:
 			return ""
