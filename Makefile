@@ -4,8 +4,9 @@
 # make check   what CI runs: style, analysis, then make test
 # make soak    the crash, cluster and simulation tests for SOAK (default 1h)
 # make bench   the load generator against a server of its own
+# make mutants alters packages in small ways and sees whether their tests notice; writes docs/mutation.md
 # make docs    writes docs/compatibility.md anew from the tables of the APIs
-.PHONY: run quick test check soak bench docs
+.PHONY: run quick test check soak bench mutants docs
 
 SOAK ?= 1h
 
@@ -26,6 +27,9 @@ soak:
 
 bench:
 	scripts/bench.sh
+
+mutants:
+	go run ./test/mutation -min 85 -write docs/mutation.md
 
 docs:
 	go run ./internal/awsapi/compatibility > docs/compatibility.md
