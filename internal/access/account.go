@@ -88,8 +88,8 @@ func arnAccount(arn string) string {
 	return account
 }
 
-// unhex is the value of a hexadecimal digit, -1 for anything else.
-func unhex(c byte) int {
+// Unhex is the value of a hexadecimal digit, -1 for anything else.
+func Unhex(c byte) int {
 	switch {
 	case '0' <= c && c <= '9':
 		return int(c - '0')

@@ -216,8 +216,8 @@ func unescape(s string) string {
 		switch {
 		case s[i] == '+':
 			b = append(b, ' ')
-		case s[i] == '%' && i+2 < len(s) && unhex(s[i+1]) >= 0 && unhex(s[i+2]) >= 0:
-			b = append(b, byte(unhex(s[i+1])<<4|unhex(s[i+2])))
+		case s[i] == '%' && i+2 < len(s) && Unhex(s[i+1]) >= 0 && Unhex(s[i+2]) >= 0:
+			b = append(b, byte(Unhex(s[i+1])<<4|Unhex(s[i+2])))
 			i += 2
 		default:
 			b = append(b, s[i])

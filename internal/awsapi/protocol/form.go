@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strings"
 	"unicode/utf8"
+
+	"github.com/waystation/waystation/internal/access"
 )
 
 // maxParameters bounds the parameters of one Query request. The largest real one,
@@ -88,30 +90,17 @@ func formText(b []byte) (string, bool) {
 			if i+2 >= len(b) {
 				return "", false
 			}
-			hi, lo := unhex(b[i+1]), unhex(b[i+2])
-			if hi > 15 || lo > 15 {
+			hi, lo := access.Unhex(b[i+1]), access.Unhex(b[i+2])
+			if hi < 0 || lo < 0 {
 				return "", false
 			}
-			s.WriteByte(hi<<4 | lo)
+			s.WriteByte(byte(hi<<4 | lo))
 			i += 2
 		default:
 			s.WriteByte(c)
 		}
 	}
 	return s.String(), true
-}
-
-// unhex gives the value of a hexadecimal digit, 255 if it is none.
-func unhex(c byte) byte {
-	switch {
-	case '0' <= c && c <= '9':
-		return c - '0'
-	case 'a' <= c && c <= 'f':
-		return c - 'a' + 10
-	case 'A' <= c && c <= 'F':
-		return c - 'A' + 10
-	}
-	return 255
 }
 
 // get gives the value of a parameter, "" if it is not there; of repeated ones the

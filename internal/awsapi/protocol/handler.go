@@ -78,7 +78,7 @@ func NewHandler(cfg Config) (*Handler, error) {
 		cfg.Now = time.Now
 	}
 	if cfg.NewRequestID == nil {
-		cfg.NewRequestID = randomID
+		cfg.NewRequestID = func() string { return NewUUID().String() }
 	}
 	t, err := newTable(cfg.APIs, cfg.MaxBody)
 	if err != nil {

@@ -19,6 +19,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/uuid"
+
 	"github.com/waystation/waystation/internal/access"
 )
 
@@ -459,18 +461,6 @@ func TestTablesRefused(t *testing.T) {
 	}
 }
 
-func TestRandomID(t *testing.T) {
-	t.Parallel()
-	seen := map[string]bool{}
-	for range 1000 {
-		id := randomID()
-		if len(id) != 36 || id[14] != '4' || !strings.ContainsRune("89ab", rune(id[19])) || seen[id] {
-			t.Fatalf("id %q", id)
-		}
-		seen[id] = true
-	}
-}
-
 // TestBusy: the answer has the shape that a client of each protocol reads, and a
 // status that SDKs try again.
 func TestBusy(t *testing.T) {
@@ -488,5 +478,17 @@ func TestBusy(t *testing.T) {
 		if w.Code != 503 || !strings.Contains(w.Body.String(), want) || w.Header().Get("X-Amzn-Requestid") == "" {
 			t.Errorf("%d %s, want %s", w.Code, w.Body, want)
 		}
+	}
+}
+
+func TestUUIDs(t *testing.T) {
+	t.Parallel()
+	seen := map[string]bool{}
+	for range 1000 {
+		id := NewUUID()
+		if id.Version() != 4 || id.Variant() != uuid.RFC4122 || seen[id.String()] {
+			t.Fatalf("id %s", id)
+		}
+		seen[id.String()] = true
 	}
 }

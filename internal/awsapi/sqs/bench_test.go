@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/waystation/waystation/internal/awsapi/characters"
+	"github.com/waystation/waystation/internal/awsapi/protocol"
 	"github.com/waystation/waystation/internal/partition"
 	"github.com/waystation/waystation/internal/registry"
 )
@@ -36,7 +37,7 @@ var body = strings.Repeat("It was the best of times, it was the worst of times. 
 func benchmarkEnv(b *testing.B) (*env, string) {
 	e := newEnv(b)
 	url := e.make(b, "orders")
-	e.newID = randomID
+	e.newID = func() partition.MessageID { return partition.MessageID(protocol.NewUUID()) }
 	e.service.msgs = &discard{received: []partition.Received{dead()}}
 	b.ReportAllocs()
 	b.ResetTimer()

@@ -2,7 +2,6 @@ package sqs
 
 import (
 	"context"
-	"crypto/rand"
 	"log/slog"
 	"time"
 
@@ -143,7 +142,7 @@ func newService(cfg Config) *service {
 		s.now = time.Now
 	}
 	if s.newID == nil {
-		s.newID = randomID
+		s.newID = func() partition.MessageID { return partition.MessageID(protocol.NewUUID()) }
 	}
 	if s.log == nil {
 		s.log = slog.New(slog.DiscardHandler)
@@ -156,12 +155,4 @@ func newService(cfg Config) *service {
 		return s.defs.Secret(ctx, "page-tokens", page.SecretSize)
 	})
 	return s
-}
-
-// randomID is a random UUID, version 4 (RFC 9562).
-func randomID() (id partition.MessageID) {
-	rand.Read(id[:]) // never fails
-	id[6] = id[6]&0x0f | 0x40
-	id[8] = id[8]&0x3f | 0x80
-	return id
 }
