@@ -7,8 +7,9 @@
 //	CBOR            JSON 1.1 with documents in CBOR         API.CBOR
 //	RPC v2 CBOR     /service/NAME/operation/NAME            API.RPC
 //
-// all but Query with event streams as answers (Stream; package eventstream frames
-// them). Package vectors holds them against Smithy's protocol tests.
+// all but Query with event streams as answers (Stream), REST-JSON with streams of
+// events in requests too (StreamBody, ReadEvents). Package eventstream frames them,
+// package vectors holds all protocols against Smithy's tests.
 //
 // An API is a table of operations:
 //

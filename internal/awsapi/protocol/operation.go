@@ -143,20 +143,30 @@ type Events[E any] func(ctx context.Context, send func(*E) error) error
 // their union: a struct of pointers, of which each event has one set, by the name
 // of the event's type. Out holds the members beside the stream.
 func Stream[In, Out, E any](name string, h func(ctx context.Context, c *Call, in *In) (*Out, Events[E], error), opts ...Option) Operation {
-	op := Op[In, Out](name, nil, opts...)
-	op.call, op.event = nil, reflect.TypeFor[E]()
+	return StreamOf(name, reflect.TypeFor[In](), reflect.TypeFor[Out](), reflect.TypeFor[E](),
+		func(ctx context.Context, c *Call, in any) (any, func(context.Context, func(any) error) error, error) {
+			out, send, err := h(ctx, c, in.(*In))
+			if err != nil || send == nil {
+				return nil, nil, err
+			}
+			all := func(ctx context.Context, each func(any) error) error {
+				return send(ctx, func(e *E) error { return each(e) })
+			}
+			if out == nil {
+				return nil, all, nil
+			}
+			return out, all, nil
+		}, opts...)
+}
+
+// StreamOf is Stream for types that are known only when the program runs, as OpOf is
+// Op; what is sent are pointers to an event.
+func StreamOf(name string, in, out, event reflect.Type, h func(ctx context.Context, c *Call, in any) (any, func(ctx context.Context, send func(any) error) error, error), opts ...Option) Operation {
+	op := OpOf(name, in, out, nil, opts...)
+	op.event = event
 	op.stream = func(ctx context.Context, c *Call, in any) (any, events, error) {
-		out, send, err := h(ctx, c, in.(*In))
-		if err != nil || send == nil {
-			return nil, nil, err
-		}
-		all := func(ctx context.Context, each func(any) error) error {
-			return send(ctx, func(e *E) error { return each(e) })
-		}
-		if out == nil {
-			return nil, all, nil
-		}
-		return out, all, nil
+		out, send, err := h(ctx, c, in)
+		return out, send, err
 	}
 	return op
 }

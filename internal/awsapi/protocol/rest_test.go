@@ -5,6 +5,8 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"reflect"
@@ -356,6 +358,81 @@ func TestErrorMembers(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestReadEvents reads a client's events in a handler, to an exception of the client.
+func TestReadEvents(t *testing.T) {
+	t.Parallel()
+	var got []string
+	var gotErr error
+	read := func(_ context.Context, c *Call, in *struct {
+		Name string `http:"label"`
+	}) (*Empty, error) {
+		for e, err := range ReadEvents[placedEvents](c, 1<<10) {
+			switch {
+			case err != nil:
+				gotErr = err
+			case e.Raw != nil:
+				got = append(got, "raw "+string(e.Raw.Payload))
+			case e.Headed != nil:
+				got = append(got, fmt.Sprint("headed ", e.Headed.Number, e.Headed.Text, e.Headed.Body))
+			}
+		}
+		return nil, gotErr
+	}
+	api := &API{Name: "sqs", Title: "X", REST: true, Operations: []Operation{Op("Read", read, At("POST", "/read/{Name}", 0), StreamBody())}}
+	event := func(kind, name string, payload string, headers ...eventstream.Header) []byte {
+		header := map[string]string{"event": eventstream.EventType, "exception": eventstream.ExceptionType, "error": eventstream.ErrorCode, "news": eventstream.EventType}[kind]
+		return appendMessage(nil, &eventstream.Message{Payload: []byte(payload), Headers: append([]eventstream.Header{
+			{Name: eventstream.MessageType, Value: kind}, {Name: header, Value: name}}, headers...)})
+	}
+	headed := event("event", "Headed", `{"Body":"b"}`, eventstream.Header{Name: "Number", Value: int64(7)}, eventstream.Header{Name: "Text", Value: "t"}, eventstream.Header{Name: "Other", Value: true})
+	for _, tt := range []struct {
+		name string
+		body []byte
+		want string
+		code string
+	}{
+		{"none", nil, "", ""},
+		{"two", append(event("event", "Raw", "x"), headed...), "raw x|headed 7tb", ""},
+		{"exception", append(event("event", "Raw", "x"), event("exception", "Gone", "")...), "raw x", "Gone"},
+		{"error", event("error", "Odd", ""), "", "Odd"},
+		{"unknown event", event("event", "Strange", ""), "", "SerializationException"},
+		{"unknown message", event("news", "Raw", ""), "", "SerializationException"},
+		{"header of another type", event("event", "Headed", "{}", eventstream.Header{Name: "Number", Value: "7"}), "", "SerializationException"},
+		{"number too large", event("event", "Headed", "{}", eventstream.Header{Name: "Number", Value: int64(70000)}), "", "SerializationException"},
+		{"document", event("event", "Headed", "{"), "", "SerializationException"},
+		{"cut", headed[:len(headed)-1], "", "SerializationException"},
+		{"too long", event("event", "Raw", strings.Repeat("x", 2<<10)), "", "SerializationException"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			got, gotErr = nil, nil
+			f := newFixture(t, func(c *Config) { c.APIs = []*API{api} })
+			w := f.do(httptest.NewRequest("POST", "http://127.0.0.1/read/n", bytes.NewReader(tt.body)))
+			var e *Error
+			if strings.Join(got, "|") != tt.want || (tt.code == "") != (gotErr == nil) || tt.code != "" && (!errors.As(gotErr, &e) || e.Code != tt.code) {
+				t.Errorf("%d %s: %q, %v", w.Code, w.Body, got, gotErr)
+			}
+		})
+	}
+}
+
+// FuzzReadEvents: whatever comes, it ends.
+func FuzzReadEvents(f *testing.F) {
+	f.Add([]byte(`{"Body":"b"}`), "Headed", "Number", int64(7))
+	f.Add([]byte("x"), "Raw", "At", int64(1))
+	f.Fuzz(func(t *testing.T, payload []byte, name, header string, value int64) {
+		body := appendMessage(nil, &eventstream.Message{Payload: payload, Headers: []eventstream.Header{
+			{Name: eventstream.MessageType, Value: "event"}, {Name: eventstream.EventType, Value: name}, {Name: header, Value: value}}})
+		for _, p := range []Protocol{RESTJSON, CBOR, RPCv2CBOR} {
+			n := 0
+			for e, err := range ReadEvents[placedEvents](&Call{Body: bytes.NewReader(append(body, payload...)), Protocol: p}, 0) {
+				if n++; n > 1+len(payload) || (e == nil) == (err == nil) {
+					t.Fatalf("%v, %v", e, err)
+				}
+			}
+		}
+	})
 }
 
 // FuzzProtocols sends whatever net/http takes for a request to an API that speaks

@@ -16,6 +16,7 @@ const (
 	defaults = "defaults are filled in by handlers, which can tell what was absent from what was given"
 	gzipped  = "says how a client compresses; it has no body to read"
 	nothing  = "what the client left out leaves no trace in the request: the member is absent"
+	required = "that a member is required is for handlers to check"
 	accept   = "AWS's services answer whatever Accept says"
 	noType   = "older SDKs name no media type"
 	anyType  = "some clients name a media type without sending a body"
@@ -51,6 +52,9 @@ var notApplicable = map[string]string{
 	"RestJsonHttpWithEmptyStructurePayload": "an empty object is an empty structure, which the test takes for none",
 	"RestJsonHttpWithHeadersButNoPayload":   "an empty object is an empty structure, which the test takes for none",
 	"TestResponses/AwsJson11IntEnums":       "wants a header of requests in an answer",
+
+	"MissingRequiredInitialRequestInput":       required,
+	"DuplexMissingRequiredInitialRequestInput": required,
 
 	"RestJsonStringPayloadUnsatisfiableAccept":     accept,
 	"RestJsonWithBodyExpectsApplicationJsonAccept": accept,

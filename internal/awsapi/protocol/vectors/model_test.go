@@ -190,6 +190,9 @@ func (k *maker) fields(s *shape) []reflect.StructField {
 	}
 	for _, name := range sorted(s.Members) {
 		m := s.Members[name]
+		if k.isStream(m.Target) || k.shape(m.Target).Traits.has("smithy.api#error") {
+			continue // events stand in the body one by one; those that are errors end them
+		}
 		t, ok := k.typeOf(m.Target)
 		if !ok {
 			continue
@@ -197,6 +200,22 @@ func (k *maker) fields(s *shape) []reflect.StructField {
 		list = append(list, reflect.StructField{Name: fieldName(name), Type: pointer(t), Tag: k.tags(name, m)})
 	}
 	return list
+}
+
+// isStream reports whether a shape is a stream of events.
+func (k *maker) isStream(id string) bool {
+	s := k.shape(id)
+	return s.Type == "union" && s.Traits.has("smithy.api#streaming")
+}
+
+// stream gives the union of the events that a structure holds, "" without one.
+func (k *maker) stream(structure string) string {
+	for _, m := range k.shape(structure).Members {
+		if k.isStream(m.Target) {
+			return m.Target
+		}
+	}
+	return ""
 }
 
 // fieldName is a member's name as that of a Go field.
@@ -259,6 +278,10 @@ func (k *maker) place(name string, m *member, s *shape) string {
 		return "prefix=" + t.text("smithy.api#httpPrefixHeaders")
 	case t.has("smithy.api#httpResponseCode"):
 		return "status"
+	case t.has("smithy.api#eventHeader"):
+		return "header"
+	case t.has("smithy.api#eventPayload"):
+		return "payload"
 	case t.has("smithy.api#httpPayload"):
 		if media := s.Traits.text("smithy.api#mediaType"); media != "" {
 			return "payload=" + media
@@ -317,6 +340,10 @@ func (k *maker) fill(v reflect.Value, id string, params any) error {
 		}
 		v.SetFloat(f)
 	case "timestamp":
+		if at, err := time.Parse(time.RFC3339, fmt.Sprint(params)); err == nil { // in tests of events
+			v.Set(reflect.ValueOf(at.UTC()))
+			break
+		}
 		f, err := strconv.ParseFloat(fmt.Sprint(params), 64)
 		if err != nil {
 			return err

@@ -123,17 +123,21 @@ func newService(m model, s *shape, name string) *service {
 // handler serves the service with these operations.
 func (sv *service) handler(t testing.TB, requestID string, ops ...protocol.Operation) http.Handler {
 	t.Helper()
-	open, err := access.New(access.Config{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	api := sv.api
-	api.Operations = ops
-	h, err := protocol.NewHandler(protocol.Config{APIs: []*protocol.API{&api}, Access: open, NewRequestID: func() string { return requestID }})
+	h, err := sv.serve(requestID, ops...)
 	if err != nil {
 		t.Fatal(err)
 	}
 	return h
+}
+
+func (sv *service) serve(requestID string, ops ...protocol.Operation) (http.Handler, error) {
+	open, err := access.New(access.Config{})
+	if err != nil {
+		return nil, err
+	}
+	api := sv.api
+	api.Operations = ops
+	return protocol.NewHandler(protocol.Config{APIs: []*protocol.API{&api}, Access: open, NewRequestID: func() string { return requestID }})
 }
 
 // route is where REST-JSON finds an operation.
