@@ -81,3 +81,26 @@ func spread(b *testing.B, callers int, f func() error) {
 	wg.Wait()
 	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "ops/s")
 }
+
+// BenchmarkPost measures posts of 1 KiB to so many queues of a service each, by 64
+// callers, with fsync on.
+func BenchmarkPost(b *testing.B) {
+	for _, queues := range []int{1, 10, 100} {
+		b.Run(fmt.Sprint(queues, "queues"), func(b *testing.B) {
+			n := startNode(b, jet.Config{Dir: b.TempDir()}, func(c *Config) {
+				c.Kinds = map[Kind]KindTerms{FirstService: {}}
+			})
+			payload := []byte(strings.Repeat("x", 1024))
+			targets := make([]PostTarget, queues)
+			for i := range targets {
+				targets[i].Target.Queue = Ref{Kind: FirstService, ID: uint64(i)}
+			}
+			spread(b, 64, func() error {
+				_, err := n.svc.Post(b.Context(), 0, []PostItem{{Payload: payload, Targets: targets}})
+				return err
+			})
+			st := n.svc.Status()[0]
+			b.ReportMetric(float64(st.LiveBytes)/float64(b.N), "live_B/post")
+		})
+	}
+}

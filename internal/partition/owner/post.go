@@ -85,10 +85,11 @@ func (o *Owner) Post(_ context.Context, in PostIn) (PostOut, error) {
 	defer o.leave(size)
 	out := PostOut{Posted: make([]Posted, 0, targets)}
 	o.mu.Lock()
-	if err := o.prepare(&in); err != nil {
+	if o.closed {
 		o.mu.Unlock()
-		return PostOut{}, err
+		return PostOut{}, ErrNotOwner
 	}
+	o.tick()
 	for i := range in.Items {
 		o.postItem(&in.Items[i], &out)
 	}
@@ -120,27 +121,6 @@ func (in *PostIn) measure() (size, targets int, err error) {
 	return size, targets, nil
 }
 
-// prepare brings the queues of this partition up to now. Others may get the lock
-// in between. Call with mu held.
-func (o *Owner) prepare(in *PostIn) error {
-	if o.closed {
-		return ErrNotOwner
-	}
-	o.tick()
-	for i := range in.Items {
-		targets := in.Items[i].Targets
-		for k := range targets {
-			if targets[k].Target.Partition != o.cfg.Partition {
-				continue
-			}
-			if _, _, err := o.open(targets[k].Target.Queue); err != nil && err != ErrQueueGone {
-				return err
-			}
-		}
-	}
-	return nil
-}
-
 func (o *Owner) postItem(it *PostItem, out *PostOut) {
 	now := o.st.Now()
 	item := state.Item{Payload: it.Payload}
@@ -151,9 +131,11 @@ func (o *Owner) postItem(it *PostItem, out *PostOut) {
 		t := &it.Targets[i]
 		local := t.Target.Partition == o.cfg.Partition
 		delay := t.Delay
+		var q *state.Queue
 		if local {
-			_, def, err := o.find(t.Target.Queue)
-			if err != nil {
+			var def *definition
+			var err error
+			if q, def, err = o.find(t.Target.Queue); err != nil {
 				out.Posted = append(out.Posted, Posted{Gone: true})
 				continue
 			}
@@ -177,7 +159,7 @@ func (o *Owner) postItem(it *PostItem, out *PostOut) {
 				p.Dedup.Expires = now + dedupWindow
 			}
 		}
-		item.Targets = append(item.Targets, state.Placing{Partition: t.Target.Partition, Place: p})
+		item.Targets = append(item.Targets, state.Placing{Partition: t.Target.Partition, Queue: q, Place: p})
 		out.Posted = append(out.Posted, Posted{Answer: t.Answer})
 	}
 	n := first

@@ -13,6 +13,7 @@ type Item struct {
 // is given by the queue.
 type Placing struct {
 	Partition uint32
+	Queue     *Queue // if the caller has found it already
 	Place     Place
 }
 
@@ -30,7 +31,7 @@ type Placed struct {
 // message that is there, are not placed. each gets one Placed for every target of
 // the item, in order.
 func (s *State) Post(it Item, each func(Placed)) {
-	places := s.scratch[:0]
+	places, queues := s.scratch[:0], s.found[:0]
 	var others []away
 	for i := range it.Targets {
 		t := &it.Targets[i]
@@ -39,7 +40,10 @@ func (s *State) Post(it Item, each func(Placed)) {
 			each(Placed{})
 			continue
 		}
-		q := s.open(t.Place.Queue, t.Place.FIFO)
+		q := t.Queue
+		if q == nil {
+			q = s.open(t.Place.Queue, t.Place.FIFO)
+		}
 		s.home(q, t.Place.Revision)
 		if d, ok := s.duplicate(q, &t.Place); ok {
 			each(d)
@@ -49,28 +53,31 @@ func (s *State) Post(it Item, each func(Placed)) {
 		p.FIFO, p.Key = q.terms.FIFO, s.nextKey(q)
 		p.Revision = 0 // its queue has it
 		s.reserve(q, &p)
-		places = append(places, p)
+		places, queues = append(places, p), append(queues, q)
 		q.Counted.Sent++
 		each(Placed{Key: p.Key, Answer: p.Dedup.Answer})
 	}
 	for i := range others {
 		q := s.outbox(others[i].partition)
 		places = append(places, Place{Queue: q.Ref, FIFO: true, Key: s.nextKey(q), Sent: s.now, onward: others[i].places})
+		queues = append(queues, q)
 	}
-	s.putAll(places, it.Payload)
+	s.putAll(queues, places, it.Payload)
 	clear(places)
-	s.scratch = places[:0]
+	clear(queues)
+	s.scratch, s.found = places[:0], queues[:0]
 }
 
 // putAll states that payload stands in places, which are not there yet.
-func (s *State) putAll(places []Place, payload []byte) {
+func (s *State) putAll(queues []*Queue, places []Place, payload []byte) {
 	if len(places) == 0 {
 		return
 	}
 	offset := s.putPlaced(places, payload)
 	for i := range places {
 		s.rec.placings = append(s.rec.placings, placing{
-			place: places[i], offset: uint32(offset), length: uint32(len(payload)), shared: len(places) > 1,
+			q: queues[i], place: places[i], offset: uint32(offset), length: uint32(len(payload)),
+			share: share{uint32(i), uint32(len(places))},
 		})
 	}
 }

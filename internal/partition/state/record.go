@@ -16,10 +16,11 @@ type record struct {
 }
 
 type placing struct {
+	q      *Queue
 	place  Place
 	offset uint32 // of the payload in the record
 	length uint32
-	shared bool // the payload has other places, too
+	share  share
 }
 
 type leaving struct {
@@ -63,8 +64,8 @@ func (s *State) Written(at Pos) {
 	s.reserving, s.pending = s.reserving[:0], s.pending[:0]
 	for i := range r.placings {
 		p := &r.placings[i]
-		s.place(&p.place, Pos{at.Append, at.Offset + p.offset}, p.length, p.shared)
-		p.place = Place{}
+		s.place(p.q, &p.place, Pos{at.Append, at.Offset + p.offset}, p.length, p.share)
+		p.q, p.place = nil, Place{}
 	}
 	for i := range r.removed {
 		s.release(r.removed[i].q, &r.removed[i].m)
@@ -122,17 +123,20 @@ func (s *State) release(q *Queue, m *queue.Message) {
 	s.unhold(Pos{m.Append, m.Offset}, m.Len)
 }
 
-// hold retains a payload for one more place. One with several places is counted
-// once, however many of them are left.
-func (s *State) hold(at Pos, length uint32, shared bool) {
-	if shared {
+// share says which of how many places of a payload one is.
+type share struct{ index, of uint32 }
+
+// hold retains a payload for one of its places. One with several is counted once,
+// however many of them are left: all are held one after another.
+func (s *State) hold(at Pos, length uint32, n share) {
+	switch {
+	case n.index > 0:
+		length = 0
+	case n.of > 1:
 		if s.shared == nil {
 			s.shared = make(map[Pos]uint32)
 		}
-		s.shared[at]++
-		if s.shared[at] > 1 {
-			length = 0
-		}
+		s.shared[at] = n.of
 	}
 	s.cfg.Log.Retain(at.Append, int(length))
 }
@@ -152,10 +156,9 @@ func (s *State) unhold(at Pos, length uint32) {
 
 // place puts a payload that stands at a position of the log into a queue: a new
 // message, or one that is there already and was written again.
-func (s *State) place(p *Place, at Pos, length uint32, shared bool) {
-	q := s.open(p.Queue, p.FIFO)
+func (s *State) place(q *Queue, p *Place, at Pos, length uint32, n share) {
 	m := q.machine()
-	s.hold(at, length, shared)
+	s.hold(at, length, n)
 	if old, there := q.existing(p.Key); there {
 		moved := old
 		moved.Append, moved.Offset, moved.Len = at.Append, at.Offset, length

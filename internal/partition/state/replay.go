@@ -139,7 +139,7 @@ func (s *State) replayPlaced(at Pos, b []byte, offset int, takenIn bool) error {
 		if !takenIn && p.receives == 0 && p.Note.Source == "" {
 			s.Tick(p.Sent)
 		}
-		s.place(p, Pos{at.Append, at.Offset + uint32(offset+in)}, uint32(len(payload)), len(places) > 1)
+		s.place(s.open(p.Queue, p.FIFO), p, Pos{at.Append, at.Offset + uint32(offset+in)}, uint32(len(payload)), share{uint32(i), uint32(len(places))})
 	}
 	clear(places)
 	s.scratch = places[:0]

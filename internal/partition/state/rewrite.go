@@ -48,6 +48,7 @@ func (s *State) Rewrite(at Pos, rec []byte) error {
 
 func (s *State) rewritePlaced(at Pos, places []Place, payload []byte) {
 	var keep []Place
+	var queues []*Queue
 	for i := range places {
 		p := &places[i]
 		q := s.queues[p.Queue]
@@ -61,20 +62,20 @@ func (s *State) rewritePlaced(at Pos, places []Place, payload []byte) {
 			}
 		}
 		if m, ok := q.m.Get(p.Key); ok && m.Append == at.Append && m.Offset == at.Offset {
-			keep = append(keep, s.present(q, &m, dedup))
+			keep, queues = append(keep, s.present(q, &m, dedup)), append(queues, q)
 		} else if dedup.Expires != 0 {
 			s.rewriteRemembered(at.Append, p.Queue, dedup.ID)
 		}
 	}
 	for _, t := range s.strays[at] {
 		if m, ok := t.q.Get(t.key); ok {
-			keep = append(keep, s.present(t.q, &m, Dedup{}))
+			keep, queues = append(keep, s.present(t.q, &m, Dedup{})), append(queues, t.q)
 		}
 	}
 	if len(keep) == 0 {
 		return
 	}
-	s.putAll(keep, payload)
+	s.putAll(queues, keep, payload)
 	for i := range keep {
 		s.rewriteAttempt(&keep[i])
 	}

@@ -14,6 +14,7 @@ type State struct {
 	reserving []*Queue
 	pending   []pending
 	scratch   []Place
+	found     []*Queue
 
 	notes  notes
 	marks  map[uint32]mark
