@@ -35,8 +35,11 @@ func TestNameTaken(t *testing.T) {
 	if first.Gone() {
 		t.Fatalf("the first process ended:\n%s", first.Output())
 	}
-	if strings.Contains(first.Output(), "WARN") || strings.Contains(first.Output(), "another") {
-		t.Errorf("the first process was disturbed:\n%s", first.Output())
+	for line := range strings.Lines(first.Output()) {
+		// How many descriptors this machine gives says nothing about the name.
+		if strings.Contains(line, "WARN") && !strings.Contains(line, "file descriptors") || strings.Contains(line, "another") {
+			t.Errorf("the first process was disturbed: %s", line)
+		}
 	}
 	if err := send(bound(t, 10*time.Second), c, url, "still here"); err != nil {
 		t.Error(err)
