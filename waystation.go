@@ -37,6 +37,9 @@ type Config struct {
 	// KeysFile is the file of access keys. Without it any key is accepted, and
 	// only loopback addresses can be listened on.
 	KeysFile string
+	// EnforcePolicies has policies enforced without a keys file too, where they are
+	// only stored and shown otherwise.
+	EnforcePolicies bool
 	// Partitions is the number of journals; default 1.
 	Partitions int
 	// NATS is the URL of an external NATS; by default one is embedded.
@@ -71,6 +74,7 @@ func Start(ctx context.Context, cfg Config) (*Server, error) {
 	set(&c.Data, cfg.Dir)
 	set(&c.Account, cfg.Account)
 	set(&c.Keys, cfg.KeysFile)
+	set(&c.EnforcePolicies, cfg.EnforcePolicies)
 	set(&c.Partitions, cfg.Partitions)
 	set(&c.NATS, cfg.NATS)
 	set(&c.Replicas, cfg.Replicas)

@@ -138,7 +138,7 @@ type Call struct {
 	Host      string // as in the Host header, with port
 	Scheme    string // "http" or "https"
 	Path      string
-	SourceIP  string // the peer's address, without port
+	SourceIP  string // the client's, as far as trusted proxies tell; "" when one hides it
 	RequestID string
 	Protocol  Protocol
 	Header    http.Header // read only
