@@ -31,7 +31,7 @@ type book struct {
 
 // stats count what a run did.
 type stats struct {
-	Sends, Acknowledged, Deliveries, Deletes, Dead, Moved, Unknown, Purges, Drops int
+	Sends, Acknowledged, Deliveries, Deletes, Dead, Moved, Unknown, Purges, Drops, Posts, Taken int
 }
 
 func (a *stats) add(b stats) {
@@ -44,6 +44,8 @@ func (a *stats) add(b stats) {
 	a.Unknown += b.Unknown
 	a.Purges += b.Purges
 	a.Drops += b.Drops
+	a.Posts += b.Posts
+	a.Taken += b.Taken
 }
 
 // page is one incarnation of a queue.
@@ -277,7 +279,7 @@ func (b *book) received(p *page, start time.Time, visibility time.Duration, atte
 			case !moved && r.DeadLetterSource != m.page.def.ARN():
 				b.about(m, "%s says that a message came from %q", p.name, r.DeadLetterSource)
 			}
-		} else if !moved && p.maxReceive > 0 && int(r.Receives) > p.maxReceive {
+		} else if !moved && p.maxReceive > 0 && int(r.Receives) > p.maxReceive && !b.dropped(p.deadLetter) {
 			b.about(m, "%s delivered a message for the %dth time, the limit is %d", p.name, r.Receives, p.maxReceive)
 		}
 		if !moved && !m.acked.IsZero() && r.ID != m.sentID {
@@ -297,6 +299,17 @@ func (b *book) received(p *page, start time.Time, visibility time.Duration, atte
 		takes = append(takes, t)
 	}
 	return takes
+}
+
+// dropped reports whether a queue of that name may have been missing for a while:
+// those that dead-letter to it keep their messages then.
+func (b *book) dropped(name string) bool {
+	for _, p := range b.names[name] {
+		if len(p.drops) > 0 {
+			return true
+		}
+	}
+	return false
 }
 
 // times checks delay, retention, purges and deletions of the queue.

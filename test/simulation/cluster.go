@@ -110,7 +110,7 @@ func (r *run) serve(ctx context.Context) error {
 	}
 	svc, err := partition.New(partition.Config{
 		Conn: r.net, Registry: reg, Node: n.name, Count: n.s.count(), Lease: p.lease,
-		CacheBytes: p.cache, MaxRequests: p.requests, Reserve: p.disk / 8,
+		CacheBytes: p.cache, MaxRequests: p.requests, Reserve: p.disk / 8, Kinds: kinds,
 		Logger: log, Now: n.clock.now,
 		Journal: func(c *journal.Config) {
 			c.RewriteFloor, c.TrimBytes, c.TrimEvery = p.floor, p.trim, p.trimEvery

@@ -20,7 +20,7 @@ emptied. The book (book.go) holds each answer against docs/guarantees.md, as it
 comes and in the end; the history of a FIFO queue is checked for linearizability
 (linear.go). That this finds something is shown by mutants, see docs/simulation.md.
 
-What is not there yet: posts to many queues, other kinds of queues, takes and timers
-(client.go is the place for their load, book.go for their books).
+Posts to many queues, takes by kind and timers have their load and their books in
+post.go.
 */
 package simulation

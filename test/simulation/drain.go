@@ -47,6 +47,9 @@ func (s *sim) drain() {
 		}
 		time.Sleep(5 * time.Second)
 	}
+	if s.plan.posters > 0 {
+		s.drainPosts(c)
+	}
 }
 
 // answers waits until a queue answers through a node.

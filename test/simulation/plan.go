@@ -18,6 +18,7 @@ type plan struct {
 	lease      time.Duration
 	length     time.Duration // of load and faults
 	clients    int
+	posters    int // of services: the first posts, the others take
 
 	maxPayload int    // bytes
 	disk       uint64 // bytes, 0: no limit
@@ -92,7 +93,7 @@ func newPlan(seed uint64, avoid []finding) *plan {
 		maxPayload: 8<<20 - 1<<10, cache: pick(1, 16<<10, 1<<20),
 		floor: int64(pick(2<<10, 8<<10, 64<<10)), trim: int64(pick(1, 2<<10, 32<<10)), trimEvery: span(100*time.Millisecond, 20*time.Second),
 		append: pick(1<<10, 16<<10, 256<<10), inFlight: pick(1, 2, 2, 4),
-		scatter: often(40), big: pick(0, 0, 2<<10), load: map[verb]int{},
+		posters: pick(0, 2, 3), scatter: often(40), big: pick(0, 0, 2<<10), load: map[verb]int{},
 		think: span(2*time.Second, 8*time.Second), gap: span(8*time.Second, 60*time.Second),
 	}
 	if often(15) {

@@ -33,6 +33,7 @@ type sim struct {
 	wound    int
 	story    []string // what happened, for a run that failed
 	linear   []porcupine.Operation
+	postBook postBook
 	stuck    bool // the cluster did not come back, so that nothing can be said of what it holds
 }
 
@@ -133,7 +134,7 @@ func simulate(p *plan, logs *recorder) *result {
 	if logs != nil {
 		logs.s = s
 	}
-	s.book = newBook(s)
+	s.book, s.postBook.posts = newBook(s), make(map[string]*post)
 	for i := range p.nodes {
 		n := &node{s: s, name: string(rune('a' + i)), rng: rand.New(rand.NewPCG(p.seed, uint64(10+i)))}
 		s.nodes = append(s.nodes, n)
@@ -147,6 +148,9 @@ func simulate(p *plan, logs *recorder) *result {
 		}
 		for i := range players {
 			load.Go(func() { s.play(ctx, i) })
+		}
+		for i := range p.posters {
+			load.Go(func() { s.poster(ctx, i) })
 		}
 		s.faults()
 		s.healAll()
@@ -165,6 +169,7 @@ func simulate(p *plan, logs *recorder) *result {
 	for _, n := range s.nodes {
 		n.kill()
 	}
+	s.book.stats.Posts, s.book.stats.Taken = len(s.postBook.posts), s.postBook.taken
 	return &result{plan: p, faults: s.book.finish(s.stuck), story: s.story, linear: s.linear, stats: s.book.stats}
 }
 
