@@ -108,6 +108,12 @@ type take struct {
 	changed    bool // its visibility was changed, or may have been
 }
 
+// purged reports whether the queue may have been purged since the message was sent
+// first. A purge forgets deduplication ids, so a repeated send is a new message then.
+func (m *message) purged() bool {
+	return slices.ContainsFunc(m.page.purges, func(x span) bool { return !x.until().Before(m.first) })
+}
+
 type deletion struct {
 	take  *take
 	end   time.Time
@@ -179,7 +185,7 @@ func (b *book) sent(m *message, server partition.MessageID) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if !m.acked.IsZero() {
-		if m.sentID != server {
+		if m.sentID != server && !m.purged() {
 			b.about(m, "%s: a repeated send of %s was stored again, as %v", m.page.name, m.id, server)
 		}
 		return
@@ -282,7 +288,7 @@ func (b *book) received(p *page, start time.Time, visibility time.Duration, atte
 		} else if !moved && p.maxReceive > 0 && int(r.Receives) > p.maxReceive && !b.dropped(p.deadLetter) {
 			b.about(m, "%s delivered a message for the %dth time, the limit is %d", p.name, r.Receives, p.maxReceive)
 		}
-		if !moved && !m.acked.IsZero() && r.ID != m.sentID {
+		if !moved && !m.acked.IsZero() && r.ID != m.sentID && !m.purged() {
 			b.about(m, "%s delivered as %v what was acknowledged as %v", p.name, r.ID, m.sentID)
 		}
 		if r.GroupID != m.group {
@@ -343,7 +349,7 @@ func (b *book) counts(t *take, moved bool) {
 	}
 	for _, o := range m.takes {
 		if o.server != t.server {
-			if !moved {
+			if !moved && !m.purged() {
 				b.about(m, "%s: a message was stored twice, as %v and %v", t.page.name, o.server, t.server)
 			}
 			continue
