@@ -147,8 +147,9 @@ func (o *Owner) receive(in ReceiveIn) (d delivery, w *waiter, commit *journal.Co
 	}
 	t := o.receiveTerms(in, def)
 	d.q = q
-	// Those who wait come first; with one waiting nothing is there to take.
-	if o.waiters[q].len() == 0 {
+	// Those who wait come first; with one waiting nothing is there to take, but for
+	// what an attempt that is repeated holds already.
+	if o.waiters[q].len() == 0 || t.attempt != nil {
 		d = o.take(q, t)
 		for d.err == nil && len(d.messages) == 0 && d.dead {
 			d = o.take(q, t)
