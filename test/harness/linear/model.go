@@ -268,7 +268,7 @@ func Story(ops []porcupine.Operation, group string, info porcupine.Linearization
 	fmt.Fprintf(&s, "the longest prefix that can be explained has %d requests\n", explained)
 	for _, op := range part {
 		in, out := op.Input.(Call), op.Output.(Result)
-		if !concerns(group, in, out) || in.Verb == Receive && len(out.Got) == 0 && !out.Unknown {
+		if !concerns(group, in, out) {
 			continue
 		}
 		end := time.Duration(op.Return).Round(time.Millisecond).String()

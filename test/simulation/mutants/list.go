@@ -43,6 +43,9 @@ var mutants = []mutant{
 	{known: true, name: "the give-back of a gone client takes what its next attempt received", file: owner + "receive.go",
 		old: "; !ok || m.VisibleAt != d.messages[i].VisibleAt {", new: "; !ok && m.Key != 0 {"},
 
+	{known: true, name: "a repeated attempt gets nothing while another receive waits", file: owner + "receive.go",
+		old: "\tif o.waiters[q].len() == 0 || t.attempt != nil {", new: "\tif o.waiters[q].len() == 0 {"},
+
 	// Others, of what matters most.
 	{name: "answers are given before the append is durable", file: owner + "change.go",
 		old: "\t<-c.Done()\n\terr := c.Err()\n\tswitch {\n", new: "\tselect {\n\tcase <-c.Done():\n\tdefault:\n\t\treturn nil\n\t}\n\terr := c.Err()\n\tswitch {\n"},
