@@ -20,6 +20,7 @@ type cli struct {
 	Serve      serveCommand      `cmd:"" help:"Run a server."`
 	Demo       demo.Command      `cmd:"" help:"Watch orders flow through queues, with the real AWS SDK."`
 	Bench      bench.Command     `cmd:"" help:"Put load on an SQS endpoint and measure it."`
+	Repair     repairCommand     `cmd:"" help:"Bring back damaged definitions of queues."`
 	Status     statusCommand     `cmd:"" help:"Show the state of a running server."`
 	Completion completionCommand `cmd:"" help:"Print the script that completes commands and flags in a shell."`
 	Version    versionCommand    `cmd:"" help:"Print the version."`
@@ -89,7 +90,7 @@ func newParser(ctx context.Context, stdout, stderr io.Writer, exit func(int)) (*
 func serveFlags(k *kong.Kong) error {
 	defaults := app.DefaultKeys()
 	for _, node := range k.Model.Children {
-		if node.Name != "serve" {
+		if node.Name != "serve" && node.Name != "repair" {
 			continue
 		}
 		for _, flag := range node.Flags {

@@ -42,14 +42,32 @@ func checkBlocks(dir string) error {
 	for _, path := range paths {
 		at, err := checkBlock(path)
 		if errors.Is(err, errRecord) {
-			return fmt.Errorf("jet: the store is damaged: %s, at byte %d: %w. Nothing was changed: "+
-				"put the intact data folder back from a backup, or run `waystation repair`", path, at, err)
+			return &BlockError{Path: path, At: at, Err: err}
 		}
 		if err != nil {
 			return fmt.Errorf("jet: read the store: %w", err)
 		}
 	}
 	return nil
+}
+
+// BlockError reports that a file of the embedded server's store holds something
+// that was not written.
+type BlockError struct {
+	Path string
+	At   int64 // byte
+	Err  error
+}
+
+// Error says what an operator can do.
+func (e *BlockError) Error() string {
+	return fmt.Sprintf("jet: the store is damaged: %s, at byte %d: %v. Nothing was changed: "+
+		"put the intact data folder back from a backup; if it is the registry, `waystation repair` can help", e.Path, e.At, e.Err)
+}
+
+// In reports whether the file belongs to the stream of that name.
+func (e *BlockError) In(stream string) bool {
+	return filepath.Base(filepath.Dir(filepath.Dir(e.Path))) == stream
 }
 
 var errRecord = errors.New("a record does not match its checksum")

@@ -4,6 +4,8 @@ import (
 	"context"
 	"maps"
 	"slices"
+
+	"github.com/waystation/waystation/internal/logkey"
 )
 
 // The log grows with every change. Once what it holds is more than twice what
@@ -74,7 +76,7 @@ func (r *Registry) keep(b *batch, size int) {
 			return true
 		})
 		if err != nil {
-			r.log.Error("definitions cannot be written again, the log is not trimmed", "error", err)
+			r.log.Error("definitions cannot be written again, the log is not trimmed", logkey.Error, err)
 			keeps = nil
 			return
 		}
@@ -97,6 +99,6 @@ func (r *Registry) trim(ctx context.Context, before uint64) {
 	seq := r.state.seq - (r.state.revision - before)
 	r.mu.RUnlock()
 	if err := r.cfg.Log.Purge(ctx, seq); err != nil && ctx.Err() == nil {
-		r.log.Warn("old entries of the definitions cannot be removed just now", "error", err)
+		r.log.Warn("old entries of the definitions cannot be removed just now", logkey.Error, err)
 	}
 }

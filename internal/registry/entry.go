@@ -105,8 +105,8 @@ func decodeEntry(b []byte) (*entry, error) {
 	if e.sum != checksum(b[end:]) {
 		return nil, errEntryChecksum
 	}
-	if err := e.parse(b[:end]); err != nil {
-		return nil, err
+	if n, err := e.parse(b[:end]); err != nil || n != end {
+		return nil, errEntryCut
 	}
 	if e.flags >= flagsKnown {
 		return nil, errEntryNewer
@@ -114,11 +114,11 @@ func decodeEntry(b []byte) (*entry, error) {
 	return e, nil
 }
 
-// parse reads what stands before the checksum. On an error e has what came before
-// it.
-func (e *entry) parse(b []byte) error {
+// parse reads what stands before the checksum, and returns where that is. On an
+// error e has the items that came before it.
+func (e *entry) parse(b []byte) (end int, err error) {
 	if len(b) < 2 || b[0] != entryVersion {
-		return errEntryCut
+		return 0, errEntryCut
 	}
 	e.flags = b[1]
 	r := reader{b: b[2:]}
@@ -126,21 +126,18 @@ func (e *entry) parse(b []byte) error {
 	copy(e.before[:], r.take(uint64(len(e.before))))
 	n := r.uvarint()
 	if r.failed || n > uint64(len(r.b))/2 {
-		return errEntryCut
+		return 0, errEntryCut
 	}
-	e.items = make([]item, 0, n)
+	e.items = make([]item, 0, min(n, maxItems))
 	for range n {
 		op := r.take(1)
 		data := r.take(r.uvarint())
 		if r.failed {
-			return errEntryCut
+			return 0, errEntryCut
 		}
 		e.items = append(e.items, item{op[0], data})
 	}
-	if len(r.b) > 0 {
-		return errEntryCut
-	}
-	return nil
+	return len(b) - len(r.b), nil
 }
 
 // deletion names the definition that goes.

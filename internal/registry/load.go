@@ -65,6 +65,9 @@ func (r *Registry) readAll(ctx context.Context) (*state, error) {
 		}
 		return nil
 	})
+	if err == nil && s.seq < last {
+		err = &DamageError{s.seq + 1, "it is missing"} // or all were removed since
+	}
 	if err == nil {
 		err = s.whole()
 	}

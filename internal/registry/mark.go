@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/waystation/waystation/internal/jet"
+	"github.com/waystation/waystation/internal/logkey"
 )
 
 // mark is how far the log is known to reach. It stands in a bucket of its own: a
@@ -78,7 +79,7 @@ func (r *Registry) keepMark(ctx context.Context) error {
 			return nil
 		}
 		if err := r.writeMark(ctx); err != nil && ctx.Err() == nil {
-			r.log.Warn("how far the definitions reach cannot be noted just now", "error", err)
+			r.log.Warn("how far the definitions reach cannot be noted just now", logkey.Error, err)
 			wake(r.wakeMark)
 			timer.Reset(markRetry)
 			continue

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/waystation/waystation/internal/jet"
+	"github.com/waystation/waystation/internal/logkey"
 )
 
 // Registry answers from memory and changes definitions in the log. Safe for
@@ -130,7 +131,7 @@ func (r *Registry) Run(ctx context.Context) error {
 	last, stop := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
 	defer stop()
 	if err := r.writeMark(last); err != nil {
-		r.log.Warn("how far the definitions reach cannot be noted", "error", err)
+		r.log.Warn("how far the definitions reach cannot be noted", logkey.Error, err)
 	}
 	return nil
 }
@@ -145,7 +146,7 @@ func (r *Registry) begin(ctx context.Context) error {
 		if !errors.Is(err, ErrUnavailable) {
 			return err
 		}
-		r.log.Warn("the definitions cannot be read yet", "error", err)
+		r.log.Warn("the definitions cannot be read yet", logkey.Error, err)
 		timer := time.NewTimer(min(10*time.Millisecond<<min(attempt, 10), 2*time.Second))
 		select {
 		case <-timer.C:
@@ -204,11 +205,14 @@ func Open(ctx context.Context, cluster jet.Cluster, prefix string, cfg Config) (
 	return New(cfg)
 }
 
+// LogSpec is the log of the definitions under a prefix.
+func LogSpec(prefix string) jet.StreamSpec {
+	return jet.StreamSpec{Name: prefix + "_registry", Subject: prefix + ".registry", Description: "Waystation definitions"}
+}
+
 // stores opens the log of the definitions and the bucket with its mark.
 func stores(ctx context.Context, cluster jet.Cluster, prefix string) (jet.Log, jet.Bucket, error) {
-	log, err := cluster.Log(ctx, jet.StreamSpec{
-		Name: prefix + "_registry", Subject: prefix + ".registry", Description: "Waystation definitions",
-	})
+	log, err := cluster.Log(ctx, LogSpec(prefix))
 	if err != nil {
 		return nil, nil, err
 	}

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/waystation/waystation/internal/jet"
+	"github.com/waystation/waystation/internal/logkey"
 )
 
 // round is one read of the log that brings memory up to its end. All who ask
@@ -69,7 +70,7 @@ func (r *Registry) read(ctx context.Context) error {
 		}
 		if (err != nil) != away {
 			if away = err != nil; away {
-				r.log.Warn("the definitions cannot be read just now, memory answers", "error", err)
+				r.log.Warn("the definitions cannot be read just now, memory answers", logkey.Error, err)
 			} else {
 				r.log.Info("the definitions can be read again")
 			}
