@@ -88,9 +88,13 @@ func (h *Handler) found(x *exchange) *Error {
 	return nil
 }
 
+// answerGrace is how long the end of an answer may take once the operation's time is
+// over.
+const answerGrace = 10 * time.Second
+
 // limitTime sets the operation's own time limit in place of the server's.
 func (h *Handler) limitTime(x *exchange) {
-	end := x.started.Add(x.op.TimeLimit)
+	end := x.started.Add(x.op.TimeLimit + answerGrace)
 	c := http.NewResponseController(x.w)
 	// Without a connection (in tests) there is nothing to set.
 	_ = c.SetReadDeadline(end)
