@@ -1,7 +1,6 @@
 package owner_test
 
 import (
-	"fmt"
 	"testing"
 	"time"
 
@@ -61,7 +60,7 @@ func BenchmarkNeighbour(b *testing.B) {
 			longest := time.Duration(0)
 			for end := time.Now().Add(2 * time.Second); time.Now().Before(end); {
 				start := time.Now()
-				c.post(o, fmt.Sprint("x"), to(other, nil))
+				c.post(o, "x", to(other, nil))
 				longest = max(longest, time.Since(start))
 				time.Sleep(time.Millisecond)
 			}
