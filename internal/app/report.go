@@ -65,7 +65,7 @@ func (a *App) Status() Status {
 		URL: a.URL(), Account: a.cfg.Account, Open: a.access.Open(),
 		NATS:       NATSStatus{Embedded: a.embedded(), Connected: a.conn.Connected()},
 		Partitions: []PartitionStatus{}, Queues: []QueueStatus{},
-		StorageFull: a.partitions.Full(),
+		StorageFull: a.partitions.Full(), Defined: a.registry.Count(),
 	}
 	s.MemoryBytes, s.MemoryLimit, s.MemoryFull = a.partitions.Memory()
 	if a.embedded() {
@@ -97,7 +97,7 @@ func (a *App) Status() Status {
 
 func partitionStatus(p partition.Status) PartitionStatus {
 	s := PartitionStatus{
-		Number: p.Number, Owner: p.Owner, Mine: p.Mine, State: "unavailable",
+		Number: p.Number, Owner: p.Owner, Mine: p.Mine, State: "unavailable", Queues: p.Defined,
 		LogBytes: p.LogBytes, LiveBytes: p.LiveBytes,
 		Messages: p.Messages, MemoryBytes: p.MemoryBytes, Orphans: p.Orphans, Backlog: p.Backlog,
 	}
@@ -123,7 +123,7 @@ func (a *App) partitionMetrics() []telemetry.Partition {
 	var list []telemetry.Partition
 	for _, p := range a.partitions.Status() {
 		list = append(list, telemetry.Partition{
-			Name: partitionName(p.Number), Owned: p.Mine, Ready: p.Ready,
+			Name: partitionName(p.Number), Owned: p.Mine, Ready: p.Ready, Queues: p.Defined,
 			LiveBytes: p.LiveBytes, LogBytes: p.LogBytes, PendingBytes: p.PendingBytes, Waiting: p.Waiting,
 			Messages: p.Messages, MemoryBytes: p.MemoryBytes, Orphans: p.Orphans, Backlog: p.Backlog,
 		})

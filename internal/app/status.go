@@ -38,6 +38,8 @@ type Status struct {
 	Partitions  []PartitionStatus `json:"partitions"`
 	Queues      []QueueStatus     `json:"queues"` // those that this process serves
 	MoreQueues  int               `json:"more_queues,omitempty"`
+	// Defined is how many queues there are in all, those never used included.
+	Defined int `json:"queues_defined"`
 }
 
 // NATSStatus is the connection to NATS.
@@ -54,6 +56,8 @@ type PartitionStatus struct {
 	// State is ready, replaying, damaged or unavailable.
 	State  string `json:"state"`
 	Damage string `json:"damage,omitempty"` // why it can't be loaded
+	// Queues that are placed on it, used or not.
+	Queues int `json:"queues"`
 	// Replay progress, in entries of the log.
 	Replayed    uint64 `json:"replayed,omitempty"`
 	ReplayTotal uint64 `json:"replay_total,omitempty"`

@@ -19,6 +19,8 @@ type Status struct {
 	Entries, TotalEntries, LoadedBytes uint64
 	LiveBytes, LogBytes, PendingBytes  int64
 	Waiting                            int64 // long polls
+	// Defined is how many queues are placed on it, used or not, whoever owns it.
+	Defined int
 	// Queues and messages in memory, and about what they take, in bytes.
 	Queues      int
 	Messages    int64
@@ -35,7 +37,7 @@ func (s *Service) Status() []Status {
 	out := make([]Status, s.keeper.Count())
 	for p := range out {
 		st := &out[p]
-		st.Number = uint32(p)
+		st.Number, st.Defined = uint32(p), s.cfg.Registry.CountOf(uint32(p))
 		v := s.keeper.View(uint32(p))
 		st.Owner, st.Mine, st.Ready, st.Damaged = v.Node, v.Mine, v.Ready && !v.Mine, v.Damaged
 		if !st.Mine {

@@ -91,7 +91,7 @@ func TestPartitionsAndJournals(t *testing.T) {
 	t.Parallel()
 	m := New("v")
 	m.WatchPartitions(func() []Partition {
-		return []Partition{{Name: "0", Owned: true, Ready: true, LiveBytes: 5, LogBytes: 9, Waiting: 4, Messages: 6, MemoryBytes: 700, Orphans: 1, Backlog: 2}, {Name: "1"}}
+		return []Partition{{Name: "0", Owned: true, Ready: true, LiveBytes: 5, LogBytes: 9, Waiting: 4, Messages: 6, MemoryBytes: 700, Orphans: 1, Backlog: 2, Queues: 3}, {Name: "1", Queues: 8}}
 	})
 	m.WatchQueues(10, func(func(Queue)) {})
 	m.WatchRoom(func() Room { return Room{StorageLevel: 1, MemoryBytes: 8, MemoryLimit: 9} })
@@ -108,6 +108,8 @@ func TestPartitionsAndJournals(t *testing.T) {
 		`waystation_partition_messages{partition="0"} 6`,
 		`waystation_partition_memory_bytes{partition="0"} 700`,
 		`waystation_partition_orphan_queues{partition="0"} 1`,
+		`waystation_partition_queues{partition="0"} 3`,
+		`waystation_partition_queues{partition="1"} 8`,
 		`waystation_partition_outbox_messages{partition="0"} 2`,
 		`waystation_storage_level 1`,
 		`waystation_messages_memory_bytes 8`,

@@ -33,6 +33,7 @@ type Partition struct {
 	Waiting             int64 // long polls
 	Messages            int64 // that wait
 	MemoryBytes         int64 // what they take, about
+	Queues              int   // placed on it, used or not; told whoever owns it
 	Orphans             int   // queues that have messages and no definition
 	Backlog             int64 // messages that wait for other partitions
 }
@@ -162,7 +163,7 @@ func (m *Metrics) WatchRoom(room func() Room) {
 type partitionCollector struct {
 	list                                       func() []Partition
 	owned, ready, live, log, pending, longPoll *prometheus.Desc
-	messages, memory, orphans, backlog         *prometheus.Desc
+	messages, memory, orphans, backlog, queues *prometheus.Desc
 }
 
 func newPartitionCollector(list func() []Partition) *partitionCollector {
@@ -179,13 +180,14 @@ func newPartitionCollector(list func() []Partition) *partitionCollector {
 		longPoll: desc("waiting_receives", "Receives that wait for a message."),
 		messages: desc("messages", "Messages in memory, of queues of all kinds."),
 		memory:   desc("memory_bytes", "About what messages and queues take in memory."),
+		queues:   desc("queues", "Queues placed on the partition, used or not."),
 		orphans:  desc("orphan_queues", "Queues that keep messages and have no definition."),
 		backlog:  desc("outbox_messages", "Messages that wait for other partitions to take them in."),
 	}
 }
 
 func (c *partitionCollector) Describe(ch chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{c.owned, c.ready, c.live, c.log, c.pending, c.longPoll, c.messages, c.memory, c.orphans, c.backlog} {
+	for _, d := range []*prometheus.Desc{c.owned, c.ready, c.live, c.log, c.pending, c.longPoll, c.messages, c.memory, c.orphans, c.backlog, c.queues} {
 		ch <- d
 	}
 }
@@ -197,6 +199,7 @@ func (c *partitionCollector) Collect(ch chan<- prometheus.Metric) {
 		}
 		gauge(c.owned, one(p.Owned))
 		gauge(c.ready, one(p.Ready))
+		gauge(c.queues, float64(p.Queues))
 		if !p.Owned {
 			continue
 		}
