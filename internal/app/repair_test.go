@@ -57,6 +57,9 @@ func TestRepair(t *testing.T) {
 	}
 	gone := create("gone")
 	send(gone)
+	if s := a.Status(); s.Defined != queues+1 || s.Partitions[0].Queues != queues+1 {
+		t.Fatalf("status counts %d and %d queues", s.Defined, s.Partitions[0].Queues)
+	}
 	if err := a.registry.DeleteQueue(t.Context(), gone.Account, gone.Region, gone.Name); err != nil {
 		t.Fatal(err)
 	}
