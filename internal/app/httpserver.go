@@ -19,9 +19,9 @@ import (
 	"github.com/waystation/waystation/internal/awsapi/protocol"
 )
 
-// The bounds of the HTTP server. A receive waits 20 s at most, which the read
-// and write timeouts have to outlast: net/http counts them from the request's
-// first byte, and ends the request's context when the read timeout passes.
+// The bounds of the HTTP server. A receive waits 20 s at most, which the write
+// timeout has to outlast: net/http counts it from the request's header. Operations
+// with a time limit of their own set theirs instead.
 const (
 	readHeaderTimeout = 15 * time.Second
 	readTimeout       = 2 * time.Minute // of a whole request
