@@ -25,7 +25,7 @@ import (
 
 const (
 	checkEvery  = 100 * time.Millisecond // the load balancer's look at /readyz
-	deployDelay = time.Second            // the servers' --drain-delay: ten looks
+	deployDelay = 3 * time.Second        // the servers' --drain-delay: thirty looks
 )
 
 // backend is a node as the load balancer knows it.
