@@ -118,6 +118,9 @@ func newPlan(seed uint64, avoid []finding) *plan {
 			}
 		}
 	}
+	if often(10) {
+		p.focus(pick)
+	}
 	if slices.Contains(p.faults, stepClock) {
 		p.skew = span(time.Second, maxSkew)
 	}
@@ -128,6 +131,17 @@ func newPlan(seed uint64, avoid []finding) *plan {
 		p.faults = slices.DeleteFunc(p.faults, func(k faultKind) bool { return k == fillDisk })
 	}
 	return p
+}
+
+// focus makes a plan of one thing: queues that come and go while partitions go from
+// node to node, of which some lag. What meets there is too rare otherwise.
+func (p *plan) focus(pick func(...int) int) {
+	p.nodes, p.gap, p.think = pick(2, 3), 6*time.Second, 1500*time.Millisecond
+	p.faults = []faultKind{lagRegistry, lagRegistry, killNode, stopNode}
+	p.load[recreateVerb] = 5
+	if !slices.ContainsFunc(p.queues, func(q queuePlan) bool { return q.churns }) {
+		p.queues = append(p.queues, queuePlan{name: "churn", churns: true, visibility: 5 * time.Second, retention: 4 * 24 * time.Hour})
+	}
 }
 
 func (p *plan) planQueues(often func(int) bool, span func(a, b time.Duration) time.Duration, pick func(...int) int) {
