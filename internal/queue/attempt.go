@@ -8,7 +8,8 @@ type attempt struct {
 	id       DedupID
 	expires  Time
 	messages [MaxBatch]uint32
-	n        uint32
+	n        uint16
+	asked    uint16 // how often it was repeated, modulo 65536
 	chain    uint32
 	order    links
 }
@@ -80,7 +81,7 @@ func (m *Machine) addAttempt(now Time, id DedupID, expires Time, messages []uint
 	}
 	a := m.attempts.items.alloc()
 	at := m.attempts.items.at(a)
-	at.id, at.expires, at.n = id, expires, uint32(copy(at.messages[:], messages))
+	at.id, at.expires, at.n = id, expires, uint16(copy(at.messages[:], messages))
 	for _, i := range messages {
 		m.entries.at(i).attempt = a
 	}
@@ -118,6 +119,7 @@ func (m *Machine) repeat(now Time, args ReceiveArgs) []Message {
 			return nil // its end is only waiting for Advance
 		}
 	}
+	asked := at.asked + 1
 	m.dropAttempt(a)
 	got := make([]Message, 0, len(messages))
 	for _, i := range messages {
@@ -126,7 +128,19 @@ func (m *Machine) repeat(now Time, args ReceiveArgs) []Message {
 		got = append(got, m.message(e))
 	}
 	m.addAttempt(now, *args.Attempt, args.AttemptExpires, messages)
+	if a := m.attempts.find(*args.Attempt); a != 0 {
+		m.attempts.items.at(a).asked = asked
+	}
 	return got
+}
+
+// Repeats is how often an attempt was repeated (modulo 65536); 0 for one that is
+// not known. It tells whether what an attempt received was received once more since.
+func (m *Machine) Repeats(id DedupID) uint16 {
+	if a := m.attempts.find(id); a != 0 {
+		return m.attempts.items.at(a).asked
+	}
+	return 0
 }
 
 // ApplyAttempt repeats that the messages of these keys were received by one

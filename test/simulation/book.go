@@ -86,6 +86,7 @@ type message struct {
 	page            *page
 	delay           time.Duration
 	first           time.Time // asked for first
+	again           time.Time // asked for last
 	last            time.Time // until when it may have been stored
 	acked           time.Time // zero: not
 	sentID          partition.MessageID
@@ -176,7 +177,7 @@ func (b *book) sending(p *page, id, group, body string, delay time.Duration) *me
 		p.groups[group] = append(p.groups[group], m)
 		b.stats.Sends++
 	}
-	m.last = time.Now().Add(late)
+	m.again, m.last = time.Now(), time.Now().Add(late)
 	return m
 }
 
@@ -294,13 +295,13 @@ func (b *book) received(p *page, start time.Time, visibility time.Duration, atte
 		if r.GroupID != m.group {
 			b.about(m, "%s delivered group %q", p.name, r.GroupID)
 		}
+		m.takes = append(m.takes, t)
 		b.times(t, moved)
 		b.counts(t, moved)
 		b.undone(t)
 		if p.fifo && p == m.page {
 			b.order(t, in)
 		}
-		m.takes = append(m.takes, t)
 		in[m] = true
 		takes = append(takes, t)
 	}
@@ -329,7 +330,7 @@ func (b *book) times(t *take, moved bool) {
 			b.about(m, "%s delivered a message after its retention", p.name)
 		}
 		for _, x := range p.purges {
-			if x.acked && !m.acked.IsZero() && m.acked.Before(x.start) && t.start.After(x.end) {
+			if x.acked && !m.acked.IsZero() && m.acked.Before(x.start) && m.again.Before(x.start) && t.start.After(x.end) {
 				b.about(m, "%s delivered a message that was purged (asked %v, done %v)", p.name, b.at(x.start), b.at(x.end))
 			}
 		}
@@ -348,6 +349,9 @@ func (b *book) counts(t *take, moved bool) {
 		b.about(m, "%s delivered with receive count 0", t.page.name)
 	}
 	for _, o := range m.takes {
+		if o == t {
+			continue
+		}
 		if o.server != t.server {
 			if !moved && !m.purged() {
 				b.about(m, "%s: a message was stored twice, as %v and %v", t.page.name, o.server, t.server)

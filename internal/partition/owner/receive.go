@@ -60,6 +60,9 @@ type delivery struct {
 	commit   *journal.Commit
 	dead     bool // messages were dead-lettered on the way
 	err      error
+
+	attempt *queue.DedupID // that received them; nil: none
+	repeats uint16         // of the attempt until now
 }
 
 // take receives from the state. Call with mu held, after open; the commit is the
@@ -74,7 +77,10 @@ func (o *Owner) take(q *state.Queue, t terms) delivery {
 	if errors.Is(err, queue.ErrOverLimit) {
 		return delivery{err: ErrOverLimit}
 	}
-	d := delivery{q: q, messages: got, dead: dead, err: err}
+	d := delivery{q: q, messages: got, dead: dead, err: err, attempt: t.attempt}
+	if t.attempt != nil {
+		d.repeats = q.Repeats(*t.attempt)
+	}
 	if d.commit, err = o.write(); err != nil {
 		return delivery{err: err}
 	}
@@ -250,11 +256,11 @@ func (o *Owner) giveBack(d delivery) {
 	if o.closed || d.q.Gone() {
 		return
 	}
+	if d.attempt != nil && d.q.Repeats(*d.attempt) != d.repeats {
+		return // the client asked again by the same attempt, and has them from there
+	}
 	now := o.tick()
 	for i := range d.messages {
-		if m, ok := d.q.Get(d.messages[i].Key); !ok || m.VisibleAt != d.messages[i].VisibleAt {
-			continue // the client asked again by the same attempt, and has it from there
-		}
 		_ = o.st.Hide(d.q, d.messages[i].Key, d.messages[i].Receives, now) // or it is gone, or received again
 	}
 	_, _ = o.conclude()

@@ -117,6 +117,14 @@ func (q *Queue) Peek(n int, fn func(queue.Message) bool) {
 	}
 }
 
+// Repeats is queue.Machine's.
+func (q *Queue) Repeats(attempt queue.DedupID) uint16 {
+	if q.m == nil {
+		return 0
+	}
+	return q.m.Repeats(attempt)
+}
+
 // Available reports whether a Receive would give, or dead-letter, something.
 func (q *Queue) Available() bool { return q.m != nil && q.m.Available(q.state.now) }
 

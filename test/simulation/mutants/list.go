@@ -41,7 +41,7 @@ var mutants = []mutant{
 	{known: true, name: "rewriting loses receive attempt ids", file: state + "rewrite.go",
 		old: "\tif !p.FIFO || !p.inFlight {\n\t\treturn\n\t}\n", new: "\tif p.FIFO {\n\t\treturn\n\t}\n"},
 	{known: true, name: "the give-back of a gone client takes what its next attempt received", file: owner + "receive.go",
-		old: "; !ok || m.VisibleAt != d.messages[i].VisibleAt {", new: "; !ok && m.Key != 0 {"},
+		old: "\tif d.attempt != nil && d.q.Repeats(*d.attempt) != d.repeats {", new: "\tif d.q == nil {"},
 
 	{known: true, name: "a repeated attempt gets nothing while another receive waits", file: owner + "receive.go",
 		old: "\tif o.waiters[q].len() == 0 || t.attempt != nil {", new: "\tif o.waiters[q].len() == 0 {"},
