@@ -128,7 +128,7 @@ func (o *Owner) QueueChanged(old, now *registry.Queue) {
 		switch {
 		case now == nil:
 			o.drop(q)
-		case q.Revision() < now.Revision:
+		case !q.Defined() || q.Revision() < now.Revision || o.orphans[q.Ref] != nil:
 			o.st.Configure(q, o.termsOf(now))
 			o.st.Define(q)
 			delete(o.orphans, q.Ref)
