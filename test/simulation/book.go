@@ -81,6 +81,10 @@ func (x span) until() time.Time {
 	return x.end.Add(late)
 }
 
+// lingers is how long a queue may be used after it was deleted, through nodes that
+// have not heard of it (Amazon SQS API Reference, DeleteQueue: up to 60 seconds).
+const lingers = time.Minute
+
 type message struct {
 	id, body, group string
 	page            *page
@@ -246,8 +250,13 @@ func (b *book) maybeGone(m *message) bool {
 			if now.After(m.first.Add(p.retention - b.slack)) {
 				return true
 			}
-			for _, x := range append(p.purges[:len(p.purges):len(p.purges)], p.drops...) {
+			for _, x := range p.purges {
 				if !x.until().Before(m.first) {
+					return true
+				}
+			}
+			for _, x := range p.drops {
+				if !x.until().Add(lingers).Before(m.first) {
 					return true
 				}
 			}
@@ -336,7 +345,7 @@ func (b *book) times(t *take, moved bool) {
 		}
 	}
 	for _, x := range p.drops {
-		if x.acked && t.start.After(x.end) {
+		if x.acked && t.start.After(x.end.Add(lingers)) {
 			b.about(m, "%s delivered a message after it was deleted (%v)", p.name, b.at(x.end))
 		}
 	}

@@ -20,6 +20,7 @@ type log struct {
 	first         uint64      // of entries
 	entries       []jet.Entry // first, first+1, …
 	bytes         int
+	damaged       map[uint64][]byte // entries that were altered, as they were
 }
 
 func (l *log) last() uint64 { return l.first + uint64(len(l.entries)) - 1 }
@@ -68,7 +69,7 @@ func (w *World) Bounds(log string) (first, last uint64, ok bool) {
 
 // Damage alters a stored entry: it is cut after so many bytes, or, if it is not
 // that long or cut is negative, one bit of it is flipped. repair puts back what
-// stood there, if it was not removed meanwhile. ok is false when there is no such
+// stood there before any damage, if it was not removed meanwhile. ok is false when there is no such
 // entry.
 func (w *World) Damage(log string, seq uint64, cut int) (repair func(), ok bool) {
 	w.mu.Lock()
@@ -87,11 +88,20 @@ func (w *World) Damage(log string, seq uint64, cut int) (repair func(), ok bool)
 	} else {
 		bad[w.random.IntN(len(bad))] ^= 1 << w.random.IntN(8)
 	}
+	if l.damaged == nil {
+		l.damaged = make(map[uint64][]byte)
+	}
+	if l.damaged[seq] == nil {
+		l.damaged[seq] = e.Data
+	}
 	l.set(seq, bad)
 	return func() {
 		w.mu.Lock()
 		defer w.mu.Unlock()
-		l.set(seq, e.Data)
+		if whole := l.damaged[seq]; whole != nil {
+			l.set(seq, whole)
+			delete(l.damaged, seq)
+		}
 	}, true
 }
 
