@@ -134,13 +134,14 @@ func (m *Machine) repeat(now Time, args ReceiveArgs) []Message {
 	return got
 }
 
-// Repeats is how often an attempt was repeated (modulo 65536); 0 for one that is
-// not known. It tells whether what an attempt received was received once more since.
-func (m *Machine) Repeats(id DedupID) uint16 {
+// Repeats is how often an attempt was repeated (modulo 65536); not ok when it can
+// not be repeated (any more). As long as that stays the same, nobody else received
+// what the attempt did.
+func (m *Machine) Repeats(id DedupID) (n uint16, ok bool) {
 	if a := m.attempts.find(id); a != 0 {
-		return m.attempts.items.at(a).asked
+		return m.attempts.items.at(a).asked, true
 	}
-	return 0
+	return 0, false
 }
 
 // ApplyAttempt repeats that the messages of these keys were received by one

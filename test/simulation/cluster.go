@@ -9,6 +9,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/waystation/waystation/internal/jet"
 	"github.com/waystation/waystation/internal/jet/jetsim"
 	"github.com/waystation/waystation/internal/journal"
 	"github.com/waystation/waystation/internal/partition"
@@ -82,7 +83,9 @@ func (n *node) start() {
 		if err != nil && !r.killed() && !errors.Is(err, context.Canceled) {
 			// A supervisor starts it again.
 			n.s.trace("node %s ended by itself: %v", n.name, err)
-			n.s.ended(n.name, err)
+			if err != errNotNow {
+				n.s.ended(n.name, err)
+			}
 			time.AfterFunc(2*time.Second, n.start)
 		}
 	})
@@ -97,6 +100,9 @@ func (r *run) killed() bool {
 	}
 }
 
+// errNotNow: the process could not start, since the store did not answer.
+var errNotNow = errors.New("the store does not answer")
+
 // serve is what a process does: the same as internal/app, without its HTTP.
 func (r *run) serve(ctx context.Context) error {
 	n, p := r.node, r.node.s.plan
@@ -105,6 +111,9 @@ func (r *run) serve(ctx context.Context) error {
 		log = slog.New(n.s.logs.of(n.name))
 	}
 	reg, err := registry.Open(ctx, r.net, "ws", registry.Config{Now: n.clock.now, Logger: log})
+	if errors.Is(err, jet.ErrUnavailable) {
+		return errNotNow
+	}
 	if err != nil {
 		return err
 	}

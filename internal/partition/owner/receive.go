@@ -61,7 +61,7 @@ type delivery struct {
 	dead     bool // messages were dead-lettered on the way
 	err      error
 
-	attempt *queue.DedupID // that received them; nil: none
+	attempt *queue.DedupID // that received them and can be repeated; nil: none
 	repeats uint16         // of the attempt until now
 }
 
@@ -77,9 +77,11 @@ func (o *Owner) take(q *state.Queue, t terms) delivery {
 	if errors.Is(err, queue.ErrOverLimit) {
 		return delivery{err: ErrOverLimit}
 	}
-	d := delivery{q: q, messages: got, dead: dead, err: err, attempt: t.attempt}
+	d := delivery{q: q, messages: got, dead: dead, err: err}
 	if t.attempt != nil {
-		d.repeats = q.Repeats(*t.attempt)
+		if n, ok := q.Repeats(*t.attempt); ok {
+			d.attempt, d.repeats = t.attempt, n
+		}
 	}
 	if d.commit, err = o.write(); err != nil {
 		return delivery{err: err}
@@ -256,8 +258,12 @@ func (o *Owner) giveBack(d delivery) {
 	if o.closed || d.q.Gone() {
 		return
 	}
-	if d.attempt != nil && d.q.Repeats(*d.attempt) != d.repeats {
-		return // the client asked again by the same attempt, and has them from there
+	if d.attempt != nil {
+		// The client may have asked again by the same attempt, and have them from
+		// there. If the attempt is gone, it has dealt with some of them by now.
+		if n, ok := d.q.Repeats(*d.attempt); !ok || n != d.repeats {
+			return
+		}
 	}
 	now := o.tick()
 	for i := range d.messages {

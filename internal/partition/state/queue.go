@@ -118,9 +118,9 @@ func (q *Queue) Peek(n int, fn func(queue.Message) bool) {
 }
 
 // Repeats is queue.Machine's.
-func (q *Queue) Repeats(attempt queue.DedupID) uint16 {
+func (q *Queue) Repeats(attempt queue.DedupID) (n uint16, ok bool) {
 	if q.m == nil {
-		return 0
+		return 0, false
 	}
 	return q.m.Repeats(attempt)
 }
