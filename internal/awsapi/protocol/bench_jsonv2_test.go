@@ -12,7 +12,7 @@ import (
 	"testing"
 )
 
-// The measurements of docs/adr/0008-json-codec.md: our scanner against the standard
+// The measurements of docs/adr/0010-json-codec.md: our scanner against the standard
 // library's next decoder, used in the two ways that there are.
 //
 //	GOEXPERIMENT=jsonv2 go test -run '^$' -bench JSONv2 -count 6 ./internal/awsapi/protocol
