@@ -1,0 +1,309 @@
+package registry
+
+import (
+	"bytes"
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"hash/crc32"
+	"log/slog"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/fxamacker/cbor/v2"
+
+	"github.com/waystation/waystation/internal/jet"
+	"github.com/waystation/waystation/internal/jet/jetsim"
+)
+
+// TestManyAtOnce: more changes than an entry takes are stored in several.
+func TestManyAtOnce(t *testing.T) {
+	bubble(t, func(t *testing.T, w *jetsim.World) {
+		r := up(t, w.Node("a"), Config{})
+		const n = 3*maxItems + 7
+		var wg sync.WaitGroup
+		for i := range n {
+			wg.Go(func() {
+				if _, made, err := r.CreateQueue(t.Context(), queue(fmt.Sprint("q", i)), yes); err != nil || !made {
+					t.Error(made, err)
+				}
+			})
+		}
+		wg.Wait()
+		if got := r.Revision(); r.Count() != n || got < 4 || got > 6 {
+			t.Error(r.Count(), got)
+		}
+	})
+}
+
+// TestPendingIsBounded: past the bound a change is refused, and what it reserved is
+// given back.
+func TestPendingIsBounded(t *testing.T) {
+	t.Parallel()
+	r, err := New(Config{Log: noLog{}, Marks: noBucket{}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.pending = make([]*change, maxPending)
+	released := 0
+	if err := r.submit(t.Context(), &change{release: func() { released++ }}); !errors.Is(err, ErrUnavailable) || released != 1 {
+		t.Fatal(err, released)
+	}
+	if len(r.pending) != maxPending {
+		t.Fatal("it waits all the same")
+	}
+	r.pending = r.pending[1:]
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if err := r.submit(ctx, &change{}); !errors.Is(err, context.Canceled) || len(r.pending) != maxPending {
+		t.Fatal(err, len(r.pending))
+	}
+}
+
+// TestMarksAway: without the mark it is not known how far the definitions must
+// reach, so the node waits for it.
+func TestMarksAway(t *testing.T) {
+	bubble(t, func(t *testing.T, w *jetsim.World) {
+		n := w.Node("a")
+		r, err := Open(t.Context(), n, "ws", Config{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		w.LoseLeader("ws_marks", false)
+		ctx, cancel := context.WithCancel(t.Context())
+		done := make(chan error, 1)
+		go func() { done <- r.Run(ctx) }()
+		time.Sleep(time.Minute)
+		synctest.Wait()
+		select {
+		case <-r.Ready():
+			t.Error("ready without the mark")
+		case err := <-done:
+			t.Fatal(err)
+		default:
+		}
+		w.Elect("ws_marks")
+		time.Sleep(5 * time.Second)
+		select {
+		case <-r.Ready():
+		default:
+			t.Error("never ready")
+		}
+		cancel()
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+// purges is a log that fails to purge a few times.
+type purges struct {
+	jet.Log
+	fail, done int
+}
+
+func (l *purges) Purge(ctx context.Context, before uint64) error {
+	if l.fail > 0 {
+		l.fail--
+		return jet.ErrUnavailable
+	}
+	l.done++
+	return l.Log.Purge(ctx, before)
+}
+
+// TestTrimFails: it is told, and the next one takes the rest along.
+func TestTrimFails(t *testing.T) {
+	bubble(t, func(t *testing.T, w *jetsim.World) {
+		log, marks, err := stores(t.Context(), w.Node("a"), "ws")
+		if err != nil {
+			t.Fatal(err)
+		}
+		failing := &purges{Log: log, fail: 1}
+		var out bytes.Buffer
+		r, err := New(Config{Log: failing, Marks: marks, Logger: slog.New(slog.NewTextHandler(&out, nil))})
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.minGarbage = 5
+		ctx, cancel := context.WithCancel(t.Context())
+		done := make(chan error, 1)
+		go func() { done <- r.Run(ctx) }()
+		<-r.Ready()
+		if _, _, err := r.CreateQueue(t.Context(), queue("q"), yes); err != nil {
+			t.Fatal(err)
+		}
+		for range 40 {
+			if _, err := r.UpdateQueue(t.Context(), account, region, "q", func(q *Queue) error { q.DelaySeconds++; return nil }); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if first, last, _ := w.Bounds("ws_registry"); last-first > 12 {
+			t.Error(first, last)
+		}
+		cancel()
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+		if n := strings.Count(out.String(), "cannot be removed"); n != 1 || failing.done < 2 {
+			t.Errorf("told %d times, trimmed %d times\n%s", n, failing.done, &out)
+		}
+	})
+}
+
+// TestUnknownFieldsStay: through a change by this release, and through compaction.
+func TestUnknownFieldsStay(t *testing.T) {
+	bubble(t, func(t *testing.T, w *jetsim.World) {
+		n := w.Node("a")
+		def := resealed(t, tagQueue, 1, map[int]any{1: 7, 2: account, 3: region, 4: "q", 200: "new"})
+		write(t, n, chained(entry{items: []item{{opPut, def}, put(2, "other", 1)}})...)
+		r := up(t, n, Config{}, func(r *Registry) { r.minGarbage = 5 })
+		check := func(r *Registry) {
+			t.Helper()
+			found := false
+			if err := r.queues.mem.walk(fullName{}, func(name fullName, encoded []byte) bool {
+				s, err := openSealed(encoded)
+				if err != nil {
+					t.Fatal(err)
+				}
+				fields := map[uint64]cbor.RawMessage{}
+				if err := cbor.Unmarshal(s.body, &fields); err != nil {
+					t.Fatal(err)
+				}
+				if _, has := fields[200]; has {
+					found = true
+				}
+				if (name.name == "q") != (len(fields[200]) > 0) {
+					t.Errorf("%s has %x", name.name, fields[200])
+				}
+				return true
+			}); err != nil || !found {
+				t.Fatal(found, err)
+			}
+		}
+		check(r)
+		for range 30 {
+			if _, err := r.UpdateQueue(t.Context(), account, region, "q", func(q *Queue) error { q.DelaySeconds++; return nil }); err != nil {
+				t.Fatal(err)
+			}
+		}
+		check(r)
+		if first, _, _ := w.Bounds("ws_registry"); first == 1 {
+			t.Fatal("nothing was trimmed")
+		}
+		check(up(t, w.Node("b"), Config{}))
+	})
+}
+
+// TestWaitForReads: it does not wait for the mark to be heard.
+func TestWaitForReads(t *testing.T) {
+	bubble(t, func(t *testing.T, w *jetsim.World) {
+		a := up(t, w.Node("a"), Config{})
+		n := w.Node("b")
+		b := up(t, n, Config{Refresh: time.Hour})
+		n.LagWatch("ws_marks", time.Hour)
+		q, _, err := a.CreateQueue(t.Context(), queue("q"), yes)
+		if err != nil {
+			t.Fatal(err)
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		if err := b.WaitFor(ctx, q.Revision); err != nil {
+			t.Fatal(err)
+		}
+		if _, ok := b.QueueByID(q.ID); !ok {
+			t.Fatal("not there")
+		}
+	})
+}
+
+// TestDamageWhileRunning: a node that has to read all again and finds damage ends
+// with it.
+func TestDamageWhileRunning(t *testing.T) {
+	bubble(t, func(t *testing.T, w *jetsim.World) {
+		a := up(t, w.Node("a"), Config{}, func(r *Registry) { r.minGarbage = 4 })
+		if _, _, err := a.CreateQueue(t.Context(), queue("q"), yes); err != nil {
+			t.Fatal(err)
+		}
+		n := w.Node("b")
+		b, stop := simulated(t, n, Config{Refresh: time.Hour})
+		<-b.Ready()
+		n.LagWatch("ws_marks", time.Hour)
+		for range 60 {
+			if _, err := a.UpdateQueue(t.Context(), account, region, "q", func(q *Queue) error { q.DelaySeconds++; return nil }); err != nil {
+				t.Fatal(err)
+			}
+		}
+		_, last, _ := w.Bounds("ws_registry")
+		if _, ok := w.Damage("ws_registry", last-1, 20); !ok {
+			t.Fatal("not damaged")
+		}
+		err := b.Sync(t.Context())
+		<-b.stopped
+		if ended := stop(); !Damaged(ended) || err == nil {
+			t.Fatal(err, ended)
+		}
+	})
+}
+
+// TestRevisionThatDoesNotEnd: the checksum is right, the number is not one.
+func TestRevisionThatDoesNotEnd(t *testing.T) {
+	t.Parallel()
+	for _, revision := range [][]byte{{0x80}, {0x80, 0x80}, bytes.Repeat([]byte{0x80}, 12)} {
+		b := append([]byte{tagQueue, 1}, revision...)
+		b = binary.LittleEndian.AppendUint32(b, crc32.Checksum(b, castagnoli))
+		if s, err := openSealed(b); err == nil {
+			t.Errorf("%x: %+v", b, s)
+		}
+	}
+}
+
+// TestUnknownKindIsJudged: a definition of an unknown kind needs what all have.
+func TestUnknownKindIsJudged(t *testing.T) {
+	t.Parallel()
+	for name, tt := range map[string]struct {
+		body any
+		ok   bool
+	}{
+		"good":    {map[int]any{1: 5, 2: "a", 3: "r", 4: "n", 30: 1}, true},
+		"no map":  {"x", false},
+		"no ID":   {map[int]any{2: "a", 3: "r", 4: "n"}, false},
+		"no name": {map[int]any{1: 5, 2: "a", 3: "r"}, false},
+	} {
+		s, err := openSealed(resealed(t, 77, 1, tt.body))
+		if err != nil {
+			t.Fatal(err)
+		}
+		d, err := openOpaque(s)
+		if (err == nil) != tt.ok || tt.ok && (d.ID != 5 || d.Revision != 5 || d.version != 1) {
+			t.Errorf("%s: %+v %v", name, d, err)
+		}
+	}
+}
+
+// TestRepairTrustsChecksumsOnly: of an entry whose end is missing, definitions are
+// taken, which have their own checksums; deletions are not.
+func TestRepairTrustsChecksumsOnly(t *testing.T) {
+	t.Parallel()
+	e := entry{revision: 9, floor: 1, items: []item{put(1, "one", 4), {opDelete, (&deletion{tagQueue, 1, fullName{account, region, "one"}}).encode()}}}
+	b := e.encode()
+	for cut, dead := range map[int]bool{0: true, 1: false, 8: false, 9: false} {
+		p := &repair{cfg: RepairConfig{Logger: slog.New(slog.DiscardHandler)}, best: map[defKey]found{}, dead: map[defKey]bool{}}
+		p.take(b[:len(b)-cut])
+		key := defKey{tagQueue, 1}
+		if p.dead[key] != dead || p.best[key].sealed.revision != 4 || (p.damaged == 0) != dead {
+			t.Errorf("cut by %d: %+v", cut, p)
+		}
+		if want := uint64(9); dead && p.revision != want || !dead && p.revision != 4 {
+			t.Errorf("cut by %d: revision %d", cut, p.revision)
+		}
+	}
+	p := &repair{cfg: RepairConfig{Logger: slog.New(slog.DiscardHandler)}, best: map[defKey]found{}, dead: map[defKey]bool{}}
+	p.take(append(b, "anything"...))
+	if !p.dead[defKey{tagQueue, 1}] || p.damaged != 0 {
+		t.Errorf("what stands behind an entry hides it: %+v", p)
+	}
+}
