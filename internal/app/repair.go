@@ -58,11 +58,11 @@ func Repair(ctx context.Context, cfg Config, opts Options) (Repaired, error) {
 	_, err = os.Stat(aside)
 	if interrupted := err == nil; !interrupted {
 		err := a.withJet(ctx, func(conn *jet.Conn) error { return a.verify(ctx, conn) })
-		block, cut := (*jet.BlockError)(nil), (*jet.DamagedError)(nil)
+		block := (*jet.BlockError)(nil)
 		switch {
 		case err == nil:
 			return Repaired{}, ErrNothingToRepair
-		case errors.As(err, &block) && block.In(spec.Name), errors.As(err, &cut) && cut.Stream == spec.Name, registry.Damaged(err):
+		case errors.As(err, &block) && block.In(spec.Name), registry.Damaged(err):
 			a.log.Warn("the definitions are damaged", logkey.Error, err)
 		default:
 			return Repaired{}, err

@@ -213,6 +213,9 @@ func LogSpec(prefix string) jet.StreamSpec {
 // stores opens the log of the definitions and the bucket with its mark.
 func stores(ctx context.Context, cluster jet.Cluster, prefix string) (jet.Log, jet.Bucket, error) {
 	log, err := cluster.Log(ctx, LogSpec(prefix))
+	if cut := (*jet.DamagedError)(nil); errors.As(err, &cut) {
+		err = &DamageError{cut.Last + 1, fmt.Sprintf("it and all behind it, up to entry %d, cannot be read", cut.Reached)}
+	}
 	if err != nil {
 		return nil, nil, err
 	}
