@@ -261,7 +261,7 @@ func inNetwork(v string) (func(string) bool, error) {
 	}
 	return func(s string) bool {
 		addr, err := netip.ParseAddr(s)
-		return err == nil && network.Contains(addr.Unmap())
+		return err == nil && network.Contains(addr.Unmap().WithZone(""))
 	}, nil
 }
 

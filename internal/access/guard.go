@@ -95,10 +95,11 @@ func (a *Access) ownOrigin(origin string, r *http.Request) bool {
 
 // browser reports whether r comes from a browser that does not say on whose
 // behalf. All browsers call themselves Mozilla, and a page cannot change that
-// without being asked for its origin. An Authorization header is beyond links,
-// images and forms.
+// without being asked for its origin. A signature is beyond links, images and forms,
+// though a name and password are not: the address can hold them.
 func browser(r *http.Request) bool {
-	return strings.HasPrefix(r.Header.Get("User-Agent"), "Mozilla/") && r.Header["Authorization"] == nil
+	return strings.HasPrefix(r.Header.Get("User-Agent"), "Mozilla/") &&
+		!strings.HasPrefix(r.Header.Get("Authorization"), algorithm)
 }
 
 // reading reports whether r changes nothing: a GET of a page, or of an action

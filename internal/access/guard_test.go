@@ -52,6 +52,7 @@ func TestOpenServerAndBrowsers(t *testing.T) {
 		{"image of an old browser", "GET", "/?Action=DeleteQueue", "localhost:4566", "User-Agent: " + mozilla, "--open-origins"},
 		{"form of an old browser", "POST", "/", "localhost:4566", "User-Agent: " + mozilla, "--open-origins"},
 		{"SDK that calls itself a browser", "POST", "/", "localhost:4566", "User-Agent: " + mozilla + "|Authorization: AWS4-HMAC-SHA256 x", ""},
+		{"link with a name and password", "GET", "/?Action=DeleteQueue", "localhost:4566", "User-Agent: " + mozilla + "|Authorization: Basic YTpi", "only read"},
 		{"link in a mail", "GET", "/?Action=DeleteQueue", "localhost:4566", "Sec-Fetch-Site: none", "only read"},
 		{"action written otherwise", "GET", "/?A%63tion=DeleteQueue", "localhost:4566", "Sec-Fetch-Site: none", "only read"},
 		{"address typed in", "GET", "/?Action=ListQueues", "localhost:4566", "Sec-Fetch-Site: none|User-Agent: " + mozilla, ""},

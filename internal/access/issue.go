@@ -68,7 +68,12 @@ func (a *Access) AssumeRole(p *Principal, g Grant) (Credentials, error) {
 	}
 	v := session{Account: r.Account, Role: r.Name, Name: g.Name, Tags: g.Tags, Source: g.SourceIdentity}
 	if p.Session != nil && p.Session.SourceIdentity != "" {
-		v.Source = p.Session.SourceIdentity // stays along a chain of roles
+		if g.SourceIdentity != "" && g.SourceIdentity != p.Session.SourceIdentity {
+			// A trust policy may have let the other in.
+			return Credentials{}, denied(&Query{Principal: p, Action: "sts:SetSourceIdentity", Resource: g.Role},
+				"because the source identity of a session stays along a chain of roles")
+		}
+		v.Source = p.Session.SourceIdentity
 	}
 	return a.issue(&v, &g, min(DefaultSession, longest), longest)
 }
@@ -168,10 +173,9 @@ func (a *Access) AssumeRoleWithWebIdentity(ctx context.Context, token string, g 
 		claims, err = oidc.Peek(token)
 		arn = (&Provider{Issuer: issuer, Account: r.Account}).ARN()
 	} else {
-		if r == nil {
-			return Credentials{}, notAuthorized
-		}
-		p := a.dir.Load().providers[providerKey{r.Account, issuer}]
+		// Whether there is such a role is not looked at yet: nobody has said who asks.
+		account := strings.Split(g.Role, ":")[4] // role has seen the ARN
+		p := a.dir.Load().providers[providerKey{account, issuer}]
 		if p == nil {
 			return Credentials{}, &Error{Code: "InvalidIdentityToken", Status: 400,
 				Message: "No OpenIDConnect provider found in your account for " + clip(issuer)}
@@ -181,6 +185,9 @@ func (a *Access) AssumeRoleWithWebIdentity(ctx context.Context, token string, g 
 	}
 	if err != nil {
 		return Credentials{}, webIdentityError(err)
+	}
+	if r == nil {
+		return Credentials{}, notAuthorized
 	}
 	if !a.open {
 		who := Principal{Provider: arn}
@@ -278,6 +285,9 @@ func (a *Access) issue(v *session, g *Grant, usual, longest time.Duration) (Cred
 	if err != nil {
 		return Credentials{}, err
 	}
+	if len(token) > maxToken { // characters that JSON spells by six
+		return Credentials{}, tooPacked()
+	}
 	h, err := a.restore(a.dir.Load(), v)
 	if err != nil {
 		return Credentials{}, err
@@ -311,9 +321,13 @@ func packedSize(g *Grant) (int, error) {
 		size += len(text)
 	}
 	if size > maxPacked {
-		return 0, &Error{Code: "PackedPolicyTooLarge", Status: 400, Message: "Session policy and tags are larger than a token can hold."}
+		return 0, tooPacked()
 	}
 	return (100*size + maxPacked - 1) / maxPacked, nil
+}
+
+func tooPacked() error {
+	return &Error{Code: "PackedPolicyTooLarge", Status: 400, Message: "Session policy and tags are larger than a token can hold."}
 }
 
 // KeyAccount is the account that an access key belongs to.

@@ -2,14 +2,19 @@ package access
 
 import "sync"
 
-// maxPolicies bounds the cache of parsed policies. A resource has one; when there
-// are more it starts anew.
-const maxPolicies = 1024
+// maxPolicies and maxPolicyText bound the cache of parsed policies, the latter by
+// the bytes of their text: parsed, a policy can be a dozen times as large. A resource
+// has one; when there are more it starts anew.
+const (
+	maxPolicies   = 1024
+	maxPolicyText = 4 << 20
+)
 
 // policyCache keeps parsed resource policies by their text.
 type policyCache struct {
-	mu     sync.RWMutex // guards parsed
+	mu     sync.RWMutex // guards what follows
 	parsed map[string]*Policy
+	size   int // bytes of text
 }
 
 // get parses text, or has it parsed already. Without text there is no policy.
@@ -29,9 +34,13 @@ func (c *policyCache) get(text string) (*Policy, error) {
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.parsed == nil || len(c.parsed) >= maxPolicies {
-		c.parsed = make(map[string]*Policy)
+	if c.parsed[text] != nil {
+		return policy, nil // another has put it here meanwhile
+	}
+	if c.parsed == nil || len(c.parsed) >= maxPolicies || c.size+len(text) > maxPolicyText {
+		c.parsed, c.size = make(map[string]*Policy), 0
 	}
 	c.parsed[text] = policy
+	c.size += len(text)
 	return policy, nil
 }

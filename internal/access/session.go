@@ -51,7 +51,7 @@ type sealer struct{ secret []byte }
 const (
 	sealVersion = 1
 	saltSize    = 16
-	// maxToken bounds what is looked at, in characters. What seal makes is shorter.
+	// maxToken bounds what is looked at, in characters, and what is given out.
 	maxToken = 16 << 10
 )
 
@@ -164,7 +164,7 @@ func (a *Access) restore(dir *directory, v *session) (holder, error) {
 		p.ARN, p.UserID = root.ARN, root.UserID
 	default:
 		parent, ok := dir.keys[v.Parent]
-		if !ok {
+		if !ok || parent.principal.Account != v.Account { // taken out, or given to another account
 			return holder{}, ErrInvalidToken
 		}
 		p.ARN, p.UserID, p.Policy = parent.principal.ARN, parent.principal.UserID, parent.principal.Policy

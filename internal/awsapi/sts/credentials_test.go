@@ -120,6 +120,7 @@ func TestInputsRefused(t *testing.T) {
 		"policy":         {assume(func(in *assumeRoleInput) { in.Policy = strings.Repeat("x", 2049) }), "ValidationError", "'policy'"},
 		"tags":           {assume(func(in *assumeRoleInput) { in.Tags = many }), "ValidationError", "51 tags"},
 		"tag twice":      {assume(func(in *assumeRoleInput) { in.Tags = []tag{{"a", ""}, {"a", "b"}} }), "ValidationError", "tags.2.member.key"},
+		"tag otherwise":  {assume(func(in *assumeRoleInput) { in.Tags = []tag{{"Team", "a"}, {"other", "c"}, {"tEAM", "b"}} }), "ValidationError", "tags.3.member.key"},
 		"managed policy": {assume(func(in *assumeRoleInput) { in.PolicyArns = []policyARN{{"arn"}} }), "ValidationError", "PolicyArns"},
 		"transitive":     {assume(func(in *assumeRoleInput) { in.TransitiveTagKeys = []string{"a"} }), "ValidationError", "TransitiveTagKeys"},
 		"contexts":       {assume(func(in *assumeRoleInput) { in.ProvidedContexts = []providedContext{{}} }), "ValidationError", "ProvidedContexts"},

@@ -1,6 +1,7 @@
 package sts
 
 import (
+	"slices"
 	"strconv"
 	"strings"
 	"unicode/utf8"
@@ -111,8 +112,10 @@ func (v *problems) tags(list []tag) map[string]string {
 		if utf8.RuneCountInString(t.Value) > 256 {
 			v.add(member+"value", t.Value, "have length less than or equal to 256")
 		}
-		if _, twice := tags[t.Key]; twice {
-			v.add(member+"key", t.Key, "be given once")
+		// Conditions find a tag by its key without regard to case, so two that differ in
+		// nothing else would let the client choose what a policy sees.
+		if slices.ContainsFunc(list[:i], func(before tag) bool { return strings.EqualFold(before.Key, t.Key) }) {
+			v.add(member+"key", t.Key, "be given once, without regard to case")
 		}
 		tags[t.Key] = t.Value
 	}
