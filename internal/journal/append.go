@@ -22,14 +22,12 @@ func (j *Journal) Append(rec []byte) (Pos, *Commit, error) {
 		j.mu.Unlock()
 		return Pos{}, nil, ErrBusy
 	}
-	news := false
 	if b := j.gather; b != nil && b.records > 0 && len(b.buf)+size > j.cfg.MaxAppend {
 		j.seal()
-		news = true
 	}
-	if j.gather == nil {
+	news := j.gather == nil
+	if news {
 		j.begin(size)
-		news = true
 	}
 	b := j.gather
 	var offset uint32
