@@ -256,6 +256,11 @@ func (b fakeBucket) Watch(ctx context.Context, pattern string, fn func(jet.KVEnt
 		defer c.mu.Unlock()
 		delete(c.watchers, w)
 	}()
+	select {
+	case <-c.closed:
+		return jet.ErrClosed
+	default:
+	}
 	w.signal()
 	for {
 		select {

@@ -158,7 +158,13 @@ func TestShareAndHandOver(t *testing.T) {
 		c := newFakeCluster()
 		a := startKeeper(t, c, "a", "run-a", 4, nil)
 		a.want(t, "[0:1 1:1 2:1 3:1]")
+		if got := c.value("partition.3"); got != `{"node":"a","run":"run-a","served":1}` {
+			t.Errorf("the lease is %s", got)
+		}
 		b := startKeeper(t, c, "b", "run-b", 2, nil)
+		if a.Least(2) != 202 { // before the next beat
+			t.Errorf("the log of a partition that was given up must reach %d, want 202", a.Least(2))
+		}
 		if a.Count() != 4 || b.Count() != 4 {
 			t.Errorf("%d and %d partitions, want 4: fewer than there are change nothing", a.Count(), b.Count())
 		}
@@ -206,6 +212,9 @@ func TestSlowStop(t *testing.T) {
 			}
 		})
 		b := startKeeper(t, c, "b", "run-b", 4, nil)
+		if n := c.changes("count"); n != 1 {
+			t.Errorf("the number of partitions was written %d times", n)
+		}
 		before := c.changes("node.a")
 		time.Sleep(20 * ttl)
 		if n := c.changes("node.a") - before; n < 79 || n > 81 {
@@ -303,6 +312,12 @@ func TestNameTaken(t *testing.T) {
 			}
 			if err := a.stop(); err != nil {
 				t.Error(err)
+			}
+			a.logs.want(t, "WARN", 0)
+			c.mu.Lock()
+			defer c.mu.Unlock()
+			if len(c.served) != 0 || len(c.watchers) != 0 {
+				t.Errorf("%d subjects are served and %d watches go on after the end", len(c.served), len(c.watchers))
 			}
 		})
 	})
