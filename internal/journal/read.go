@@ -150,13 +150,13 @@ func (j *Journal) board(seq uint64) (f *flight, mine bool) {
 	c := r.cursor(seq)
 	limit := min(j.cfg.ReadAhead, j.cfg.CacheBytes/(2*fetchesAtOnce))
 	f = &flight{from: seq, done: make(chan struct{})}
-	f.to, f.bytes = j.ring.span(seq, j.durable.Load(), min(c.window, limit))
-	// Do not read again what another flight brings.
-	for _, other := range r.flights {
-		if other.from > f.from && other.from <= f.to {
-			f.to = other.from - 1
+	last := j.durable.Load()
+	for _, other := range r.flights { // do not read again what another flight brings
+		if other.from > seq {
+			last = min(last, other.from-1)
 		}
 	}
+	f.to, f.bytes = j.ring.span(seq, last, min(c.window, limit))
 	c.from, c.next = seq, f.to+1
 	c.window = min(max(2*c.window, 2*j.cfg.MaxAppend), max(limit, 1))
 	r.flights = append(r.flights, f)
