@@ -9,12 +9,18 @@ import (
 )
 
 // terms of a queue of this partition, as the registry and the services say now.
+// A definition older than one that the log knows says nothing: by a retention that
+// was raised since, messages would be lost.
 func (o *Owner) terms(r state.Ref) (state.Terms, bool) {
 	if r.Kind == state.KindQueue {
-		if def, ok := o.cfg.Registry.QueueByID(r.ID); ok {
-			return o.termsOf(def), true
+		def, ok := o.cfg.Registry.QueueByID(r.ID)
+		if !ok {
+			return state.Terms{}, false
 		}
-		return state.Terms{}, false
+		if q := o.st.Find(r); q != nil && q.Revision() > def.Revision {
+			return state.Terms{}, false
+		}
+		return o.termsOf(def), true
 	}
 	k, ok := o.cfg.Kinds[r.Kind]
 	if !ok {
@@ -78,6 +84,11 @@ func (o *Owner) reconcile(ctx context.Context) {
 			return
 		}
 	}
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.st.Trash() { // also when the queues that it was of are gone
+		wake(o.wakeRelease)
+	}
 }
 
 // reconcileQueue reports false when the owner is closed.
@@ -93,6 +104,7 @@ func (o *Owner) reconcileQueue(q *state.Queue) bool {
 	case ok:
 		o.st.Configure(q, terms)
 	case q.Ref.Kind == state.KindQueue:
+		o.st.Configure(q, state.Terms{})
 		o.addOrphan(q)
 	}
 	keys := o.st.Exhausted(q)
@@ -128,10 +140,13 @@ func (o *Owner) QueueChanged(old, now *registry.Queue) {
 		switch {
 		case now == nil:
 			o.drop(q)
-		case !q.Defined() || q.Revision() < now.Revision || o.orphans[q.Ref] != nil:
-			o.st.Configure(q, o.termsOf(now))
-			o.st.Define(q)
-			delete(o.orphans, q.Ref)
+		default:
+			// Also where the log knows this revision already: what holds may be older.
+			if terms, ok := o.terms(q.Ref); ok {
+				o.st.Configure(q, terms)
+				o.st.Define(q)
+				delete(o.orphans, q.Ref)
+			}
 		}
 	}
 	if old == nil || now == nil {

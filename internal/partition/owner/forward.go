@@ -35,7 +35,7 @@ type AcceptOut struct {
 
 const (
 	parcelChunk = 100     // parcels handed over at once
-	parcelBytes = 1 << 20 // of payloads, unless the first alone is larger
+	parcelBytes = 1 << 20 // of payloads and places, unless the first alone is larger
 )
 
 // forward hands over what stands in the outboxes, side by side: a partition that
@@ -147,6 +147,7 @@ func (o *Owner) Accept(_ context.Context, in AcceptIn) (AcceptOut, error) {
 	size := 0
 	for i := range in.Parcels {
 		size += len(in.Parcels[i].Payload)
+		size += state.BytesOf(in.Parcels[i].Places)
 		for _, p := range in.Parcels[i].Places {
 			if _, ok := o.cfg.Kinds[p.Queue.Kind]; !ok && p.Queue.Kind != state.KindQueue {
 				// A newer release knows it: it waits until this node runs that, too.

@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/fxamacker/cbor/v2"
 	"go.uber.org/goleak"
 
 	"github.com/waystation/waystation/internal/jet"
@@ -38,6 +39,8 @@ type definitions struct {
 	gone     map[uint64]bool
 	required uint64 // the highest revision asked for
 	behind   error  // answer of Require and Gone
+	// looked comes before each look-up of a queue by its id.
+	looked func(id uint64)
 }
 
 func newDefinitions() *definitions {
@@ -60,6 +63,9 @@ func (d *definitions) forget(id uint64, gone bool) {
 }
 
 func (d *definitions) QueueByID(id uint64) (*registry.Queue, bool) {
+	if d.looked != nil {
+		d.looked(id)
+	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	q, ok := d.queues[id]
@@ -123,6 +129,8 @@ type cluster struct {
 	run   atomic.Int64 // numbers writers and ids
 	// clock: what the wall clock is off, and what the monotonic clock is ahead.
 	wall, elapsed atomic.Int64
+	freezing      atomic.Bool
+	frozen        atomic.Int64 // if set, the monotonic clock stands there
 	space         owner.Space
 	memory        *owner.Memory
 	limits        owner.Limits
@@ -130,6 +138,7 @@ type cluster struct {
 	// handOver comes before the hand-over to a partition; an error is its outcome,
 	// after the hand-over if it is errAnswerLost.
 	handOver func(to uint32) error
+	largest  atomic.Int64 // hand-over, in bytes on its way
 
 	mu     sync.Mutex
 	owners map[uint32]*running
@@ -155,6 +164,12 @@ func newCluster(t testing.TB) *cluster {
 		c.node.Kill()
 	})
 	return c
+}
+
+// freeze lets the monotonic clocks stand, of one owner only, or go on.
+func (c *cluster) freeze(on bool) {
+	c.frozen.Store(0)
+	c.freezing.Store(on)
 }
 
 func (c *cluster) ahead(d time.Duration) { c.elapsed.Add(int64(d)) }
@@ -188,14 +203,22 @@ func (c *cluster) make(p uint32) *running {
 			if o == nil || err != nil && err != errAnswerLost {
 				return owner.AcceptOut{}, owner.ErrUnavailable
 			}
+			b, _ := cbor.Marshal(in)
+			c.largest.Store(max(c.largest.Load(), int64(len(b))))
 			out, acceptErr := o.Accept(ctx, in)
 			if err != nil {
 				return owner.AcceptOut{}, err
 			}
 			return out, acceptErr
 		},
-		Wall:    func() time.Time { return time.Now().Add(time.Duration(c.wall.Load())) },
-		Elapsed: func() time.Duration { return time.Since(base) + time.Duration(c.elapsed.Load()) },
+		Wall: func() time.Time { return time.Now().Add(time.Duration(c.wall.Load())) },
+		Elapsed: func() time.Duration {
+			now := int64(time.Since(base)) + c.elapsed.Load()
+			if c.freezing.Load() && !c.frozen.CompareAndSwap(0, now) {
+				now = c.frozen.Load()
+			}
+			return time.Duration(now)
+		},
 		NewID: func() (id [16]byte) {
 			binary.BigEndian.PutUint64(id[:], uint64(c.run.Add(1)))
 			return id

@@ -127,7 +127,7 @@ func (o *Owner) runMove(ctx context.Context, q *state.Queue) {
 			return
 		}
 		var pause time.Duration
-		if rate > 0 {
+		if rate > 0 && n > 0 {
 			pause = time.Duration(n)*time.Second/time.Duration(rate) - (o.cfg.Elapsed() - start)
 		} else if n == 0 {
 			pause = 50 * time.Millisecond // could not be done just now
@@ -142,8 +142,13 @@ func (o *Owner) runMove(ctx context.Context, q *state.Queue) {
 func (o *Owner) moveStep(ctx context.Context, q *state.Queue) (moved, rate int, more bool) {
 	o.mu.Lock()
 	t := o.task(q)
+	for t != nil && o.passes(q) {
+		o.mu.Unlock() // others may get the lock
+		o.mu.Lock()
+		t = o.task(q)
+	}
 	var msgs []queue.Message
-	if t != nil {
+	if t != nil && !o.closed {
 		rate = t.Rate
 		msgs = o.nextToMove(q, t)
 	}
@@ -172,9 +177,17 @@ func (o *Owner) moveStep(ctx context.Context, q *state.Queue) (moved, rate int, 
 	return moved, rate, more
 }
 
+// passes lets time pass for a queue, one step, and reports whether there is more to
+// do at this very time. Call with mu held.
+func (o *Owner) passes(q *state.Queue) (more bool) {
+	o.tick()
+	more = o.st.Advance(q)
+	_, err := o.write()
+	return more && err == nil
+}
+
 // nextToMove are the next messages for a task, none if it has ended. Call with mu held.
 func (o *Owner) nextToMove(q *state.Queue, t *state.Task) (msgs []queue.Message) {
-	o.tick()
 	if t.Status == state.MoveCancelling {
 		o.endTask(q, t, state.MoveCancelled)
 		return nil
@@ -182,11 +195,6 @@ func (o *Owner) nextToMove(q *state.Queue, t *state.Task) (msgs []queue.Message)
 	limit := moveChunk
 	if t.Rate > 0 {
 		limit = min(limit, max(1, t.Rate/10))
-	}
-	for o.st.Advance(q) {
-		if _, err := o.write(); err != nil {
-			return nil
-		}
 	}
 	size := 0
 	q.Peek(limit, func(m queue.Message) bool {

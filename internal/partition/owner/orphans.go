@@ -9,8 +9,9 @@ import (
 	"github.com/waystation/waystation/internal/registry"
 )
 
-// A queue without a definition is an orphan: it was deleted and nobody saw it
-// here, or the registry lags, or it is damaged. It keeps its messages until the
+// A queue without a definition, or with one older than what the log knows, is an
+// orphan: it was deleted and nobody saw it here, or the registry lags, or it is
+// damaged. It keeps its messages until the
 // registry confirms that it was deleted, or knows it again.
 
 type orphan struct {

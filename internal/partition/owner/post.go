@@ -69,7 +69,7 @@ const dedupWindow = 5 * 60 * 1000
 
 // Post places payloads in queues. ErrFull, ErrMemory, ErrBusy: nothing was done.
 func (o *Owner) Post(_ context.Context, in PostIn) (PostOut, error) {
-	size, targets, err := in.measure()
+	payloads, beside, targets, err := in.measure()
 	if err != nil {
 		return PostOut{}, err
 	}
@@ -79,6 +79,7 @@ func (o *Owner) Post(_ context.Context, in PostIn) (PostOut, error) {
 	if o.cfg.Memory.Full() {
 		return PostOut{}, ErrMemory
 	}
+	size := payloads + beside
 	if err := o.admit(size); err != nil {
 		return PostOut{}, err
 	}
@@ -98,27 +99,28 @@ func (o *Owner) Post(_ context.Context, in PostIn) (PostOut, error) {
 	return out, o.answer(commit, err)
 }
 
-// measure checks a post, and says how many bytes of payloads and how many targets
-// it has.
-func (in *PostIn) measure() (size, targets int, err error) {
+// measure checks a post, and says how many bytes of payloads and about how many
+// beside them, and how many targets it has.
+func (in *PostIn) measure() (payloads, beside, targets int, err error) {
 	for i := range in.Items {
 		it := &in.Items[i]
-		size += len(it.Payload)
+		payloads += len(it.Payload)
 		targets += len(it.Targets)
 		for k := range it.Targets {
 			t := &it.Targets[k]
+			beside += state.PlaceBytes + len(t.Group) + len(t.Reference)
 			if len(t.Reference) > state.MaxReference || len(t.Group) > MaxGroup {
-				return 0, 0, ErrTooLarge
+				return 0, 0, 0, ErrTooLarge
 			}
 			if t.Target.Queue.Kind != state.KindQueue && t.Target.Queue.Kind < state.FirstService {
-				return 0, 0, ErrQueueGone
+				return 0, 0, 0, ErrQueueGone
 			}
 		}
 	}
-	if size > MaxPostBytes || targets > MaxPostTargets {
-		return 0, 0, ErrTooLarge
+	if payloads > MaxPostBytes || targets > MaxPostTargets {
+		return 0, 0, 0, ErrTooLarge
 	}
-	return size, targets, nil
+	return payloads, beside, targets, nil
 }
 
 func (o *Owner) postItem(it *PostItem, out *PostOut) {

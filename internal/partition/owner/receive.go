@@ -115,10 +115,9 @@ func (o *Owner) Receive(ctx context.Context, in ReceiveIn) (ReceiveOut, error) {
 		}
 	}
 	defer leave()
-	start := o.cfg.Elapsed()
-
 	o.mu.Lock()
 	d, w, commit, err := o.receive(in)
+	start := o.cfg.Elapsed() // a proof begun from here on is one of what was there while it waited
 	o.mu.Unlock()
 	if w != nil {
 		leave() // a long poll does not count among the requests that wait for the log
@@ -160,6 +159,12 @@ func (o *Owner) receive(in ReceiveIn) (d delivery, w *waiter, commit *journal.Co
 	if o.waiters[q].len() == 0 || t.attempt != nil {
 		d = o.take(q, t)
 		for d.err == nil && len(d.messages) == 0 && d.dead {
+			// Others may get the lock: there may be many to dead-letter.
+			o.mu.Unlock()
+			o.mu.Lock()
+			if q, def, err = o.open(in.Queue); err != nil {
+				return d, nil, nil, err
+			}
 			d = o.take(q, t)
 		}
 		d.q = q

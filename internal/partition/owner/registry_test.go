@@ -3,6 +3,7 @@ package owner_test
 import (
 	"errors"
 	"testing"
+	"time"
 
 	"github.com/waystation/waystation/internal/partition/owner"
 	"github.com/waystation/waystation/internal/partition/state"
@@ -54,6 +55,37 @@ func TestLaggingRegistryDropsNothing(t *testing.T) {
 		s := o.Status()
 		return s.Orphans == 0 && s.Journal.LiveItems == 0
 	})
+}
+
+// A registry that lags shows a definition older than the one the log knows: by its
+// retention nothing is lost, and the new one holds as soon as it is known.
+func TestLaggingDefinitionLosesNothing(t *testing.T) {
+	t.Parallel()
+	c := newCluster(t)
+	old := c.defs.define(7, 0, func(q *registry.Queue) { q.RetentionSeconds = 60 })
+	o := c.start(0)
+	now := *old
+	now.Revision, now.RetentionSeconds = 20, 86400
+	c.defs.put(&now)
+	o.QueueChanged(old, &now)
+	c.post(o, "x", to(&now, nil))
+	c.ahead(time.Hour)
+	c.want(o, &now, 1, 0, 0)
+	c.stop(0)
+
+	c.defs.put(old)
+	c.defs.behind = errors.New("behind")
+	o = c.start(0)
+	c.ahead(time.Hour)
+	c.want(o, old, 1, 0, 0)
+	c.defs.put(&now)
+	o.QueueChanged(old, &now)
+	c.want(o, &now, 1, 0, 0)
+	if n := o.Status().Orphans; n != 0 {
+		t.Errorf("%d orphans when the definition is known", n)
+	}
+	c.ahead(23 * time.Hour)
+	eventually(t, "the message expires", func() bool { return c.counts(o, &now) == owner.Counts{} })
 }
 
 // What comes for a queue that the registry does not show is kept, too.

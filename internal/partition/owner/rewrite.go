@@ -87,5 +87,6 @@ func (o *Owner) releaseSome() bool {
 		return false
 	}
 	o.st.ReleaseSome(releaseStep)
+	o.account() // notes go only now
 	return o.st.Trash()
 }

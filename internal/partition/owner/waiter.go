@@ -93,13 +93,17 @@ func (o *Owner) dismiss(l *waiterList, err error) {
 	}
 }
 
+// deadTurns is how often serve meets nothing but messages that were received too
+// often, 100 each time, until others get the lock. The clock goes on with the rest.
+const deadTurns = 10
+
 // serve gives those who wait for a queue what is there. Call with mu held.
 func (o *Owner) serve(q *state.Queue) error {
 	l := o.waiters[q]
 	if l.len() == 0 || o.cfg.Space.forReceives() != nil {
 		return nil
 	}
-	for l.n > 0 && q.Available() {
+	for turns := 0; l.n > 0 && q.Available(); {
 		w := l.head
 		d := o.take(q, w.terms)
 		if d.err == ErrNotOwner {
@@ -107,6 +111,11 @@ func (o *Owner) serve(q *state.Queue) error {
 		}
 		if d.err == nil && len(d.messages) == 0 {
 			if !d.dead {
+				break
+			}
+			if turns++; turns == deadTurns {
+				o.behind = true
+				o.st.Soon(q)
 				break
 			}
 			continue

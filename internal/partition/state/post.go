@@ -186,8 +186,21 @@ type Parcel struct {
 	Places []Place
 }
 
+// PlaceBytes is about what a place takes beside its strings, in the log, on the way
+// to another node and in memory: the most of the three.
+const PlaceBytes = 250
+
+// BytesOf is about what places take.
+func BytesOf(places []Place) (n int) {
+	for i := range places {
+		p := &places[i]
+		n += PlaceBytes + len(p.Group) + len(p.Note.Source) + len(p.Note.Reference)
+	}
+	return n
+}
+
 // Parcels are the first ones of the outbox to a partition, at most n of them and
-// maxBytes of payloads, but at least one if there is any.
+// maxBytes of payloads and places, but at least one if there is any.
 func (s *State) Parcels(partition uint32, n int, maxBytes int) []Parcel {
 	q := s.queues[Outbox(partition)]
 	if q == nil {
@@ -196,10 +209,11 @@ func (s *State) Parcels(partition uint32, n int, maxBytes int) []Parcel {
 	var list []Parcel
 	size := 0
 	q.Peek(n, func(m queue.Message) bool {
-		if size += int(m.Len); len(list) > 0 && size > maxBytes {
+		places := q.parcels[m.Key]
+		if size += int(m.Len) + BytesOf(places); len(list) > 0 && size > maxBytes {
 			return false
 		}
-		list = append(list, Parcel{Key: m.Key, At: m, Places: q.parcels[m.Key]})
+		list = append(list, Parcel{Key: m.Key, At: m, Places: places})
 		return true
 	})
 	return list

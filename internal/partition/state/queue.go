@@ -29,13 +29,15 @@ type Queue struct {
 	gone       bool
 	inReady    bool
 	held       bool   // given out by NextReady
+	soon       bool   // see Soon
 	prev, next *Queue // in the ready list
 
 	messages int64 // as counted in Usage
 	bytes    int64
 
-	parcels map[uint64][]Place // of an outbox, by key
-	Counted Counted            // since the partition was loaded
+	parcels     map[uint64][]Place // of an outbox, by key
+	parcelBytes int64              // what their places take
+	Counted     Counted            // since the partition was loaded
 }
 
 // Counted are events of a queue.

@@ -118,7 +118,7 @@ func (s *State) release(q *Queue, m *queue.Message) {
 	s.unstray(q, m)
 	s.notes.drop(m.Source)
 	if q.parcels != nil {
-		delete(q.parcels, m.Key)
+		q.setParcel(m.Key, nil)
 	}
 	s.unhold(Pos{m.Append, m.Offset}, m.Len)
 }
@@ -192,11 +192,17 @@ func (q *Queue) existing(key uint64) (queue.Message, bool) {
 	return q.m.Get(key)
 }
 
+// setParcel sets where a message of an outbox goes; nil when it has gone.
 func (q *Queue) setParcel(key uint64, places []Place) {
-	if q.parcels == nil {
-		q.parcels = make(map[uint64][]Place)
+	q.parcelBytes += int64(BytesOf(places) - BytesOf(q.parcels[key]))
+	switch {
+	case len(places) == 0:
+		delete(q.parcels, key)
+	case q.parcels == nil:
+		q.parcels = map[uint64][]Place{key: places}
+	default:
+		q.parcels[key] = places
 	}
-	q.parcels[key] = places
 }
 
 // remember notes a deduplication id unless its time is over. What it replaces is

@@ -7,7 +7,7 @@ const (
 	groupBytes    = 110
 	dedupMemory   = 75
 	nameBytes     = 48
-	parcelBytes   = 400
+	parcelBytes   = 100 // beside its places
 	machineBytes  = 900
 	collapseAfter = 10_000 // milliseconds for which an empty queue keeps its machine
 )
@@ -18,6 +18,13 @@ func (s *State) touch(q *Queue) {
 		q.touched = true
 		s.touched = append(s.touched, q)
 	}
+}
+
+// Soon has the next Review make the queue due a moment later, whatever it holds:
+// what was to be done with it is not done yet.
+func (s *State) Soon(q *Queue) {
+	q.soon = true
+	s.touch(q)
 }
 
 // NextTouched takes a queue that changed since its last Review; nil if there is
@@ -62,6 +69,9 @@ func (s *State) Review(q *Queue) {
 	} else if ok && at <= s.now {
 		at = s.now + 1 // the rest of a step that did not reach everything
 	}
+	if q.soon {
+		q.soon, at, ok = false, s.now+1, true
+	}
 	s.due.set(q, at, ok)
 	if q.Ref.Kind >= FirstService {
 		if !q.held && q.Available() {
@@ -73,7 +83,7 @@ func (s *State) Review(q *Queue) {
 	c := q.m.Counts()
 	n := int64(c.Visible + c.InFlight + c.Delayed)
 	bytes := machineBytes + n*messageBytes + int64(c.Groups)*groupBytes + int64(c.Remembered)*dedupMemory +
-		int64(c.Names)*nameBytes + int64(len(q.parcels))*parcelBytes
+		int64(c.Names)*nameBytes + int64(len(q.parcels))*parcelBytes + q.parcelBytes
 	s.weigh(q, n, bytes)
 }
 
@@ -99,7 +109,7 @@ func (q *Queue) shed() {
 		return
 	}
 	q.nextKey = q.m.NextKey()
-	q.m, q.parcels = nil, nil
+	q.m, q.parcels, q.parcelBytes = nil, nil, 0
 }
 
 // readyList holds the queues of a kind that have something to give, in turn.

@@ -188,7 +188,7 @@ type remains struct {
 }
 
 func (s *State) discard(q *Queue, r *queue.Remains) {
-	q.parcels = nil
+	q.parcels, q.parcelBytes = nil, 0
 	s.trash = append(s.trash, remains{q, r})
 }
 
