@@ -126,7 +126,7 @@ type deletion struct {
 }
 
 func newBook(s *sim) *book {
-	return &book{s: s, slack: s.plan.skew + 5*time.Millisecond, pages: make(map[uint64]*page), names: make(map[string][]*page), msgs: make(map[string]*message)}
+	return &book{s: s, slack: s.plan.slack + 5*time.Millisecond, pages: make(map[uint64]*page), names: make(map[string][]*page), msgs: make(map[string]*message)}
 }
 
 // maxFaults bounds what is remembered.

@@ -121,6 +121,9 @@ func onPage[T any](c *client, n *node, q queuePlan, v verb, limit time.Duration,
 		err = errors.Join(errDown, err)
 	case errors.Is(err, errUnknown), errors.Is(err, partition.ErrUnavailable), errors.Is(err, jet.ErrUnavailable),
 		errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded), errors.Is(err, partition.ErrFull):
+		if len(s.plan.faults) == 0 && v != leaveVerb && s.plan.disk == 0 {
+			s.book.fault("%s of %s got no answer (%v) though nothing is wrong", verbNames[v], q.name, err)
+		}
 		err = errors.Join(errUnknown, err)
 		s.book.unknown()
 	default:

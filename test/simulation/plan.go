@@ -32,6 +32,8 @@ type plan struct {
 	scatter  bool          // queues are placed anywhere, not beside their dead-letter queues
 	big      int           // bytes of the largest bodies
 	skew     time.Duration // how far clocks may be apart
+	slack    time.Duration // by how much that may show
+	steady   bool          // nothing happens that makes an owner look at a clock again
 	requests int64         // partition.Config.MaxRequests, 0: its default
 
 	queues []queuePlan
@@ -96,7 +98,7 @@ func newPlan(seed uint64, avoid []finding) *plan {
 		posters: pick(0, 2, 3), scatter: often(40), big: pick(0, 0, 2<<10), load: map[verb]int{},
 		think: span(2*time.Second, 8*time.Second), gap: span(8*time.Second, 60*time.Second),
 	}
-	if often(15) {
+	if often(25) {
 		p.maxPayload, p.append, p.big = 64<<10, min(p.append, 32<<10), 20<<10
 	}
 	if often(10) {
@@ -118,11 +120,19 @@ func newPlan(seed uint64, avoid []finding) *plan {
 			}
 		}
 	}
-	if often(10) {
-		p.focus(pick)
+	switch n := r.IntN(100); {
+	case n < 10:
+		p.comeAndGo(pick)
+	case n < 15:
+		p.clocksAlone()
+	case n < 20:
+		p.manyOwners(pick)
 	}
 	if slices.Contains(p.faults, stepClock) {
 		p.skew = span(time.Second, maxSkew)
+	}
+	if !p.steady {
+		p.slack = p.skew
 	}
 	for _, f := range avoid {
 		f.avoid(p)
@@ -133,15 +143,29 @@ func newPlan(seed uint64, avoid []finding) *plan {
 	return p
 }
 
-// focus makes a plan of one thing: queues that come and go while partitions go from
-// node to node, of which some lag. What meets there is too rare otherwise.
-func (p *plan) focus(pick func(...int) int) {
-	p.nodes, p.gap, p.think = pick(2, 3), 6*time.Second, 1500*time.Millisecond
-	p.faults = []faultKind{lagRegistry, lagRegistry, killNode, stopNode}
+// Some plans are of one thing: what meets there is too rare otherwise.
+
+// comeAndGo: queues come and go while partitions go from node to node, of which
+// some do not know of it.
+func (p *plan) comeAndGo(pick func(...int) int) {
+	p.nodes, p.gap, p.think, p.lease = pick(2, 3), 8*time.Second, 1500*time.Millisecond, 2500*time.Millisecond
+	p.faults = []faultKind{lagRegistry, loseRegistry, loseRegistry, killNode, killNode, stopNode}
 	p.load[recreateVerb] = 5
 	if !slices.ContainsFunc(p.queues, func(q queuePlan) bool { return q.churns }) {
 		p.queues = append(p.queues, queuePlan{name: "churn", churns: true, visibility: 5 * time.Second, retention: 4 * 24 * time.Hour})
 	}
+}
+
+// clocksAlone: a node's clock steps and nothing else happens, so that no step may show.
+func (p *plan) clocksAlone() {
+	p.nodes, p.gap, p.faults, p.steady = 1, 15*time.Second, []faultKind{stepClock, relist}, true
+}
+
+// manyOwners: partitions have a new owner all the time, and the old one is asked too.
+func (p *plan) manyOwners(pick func(...int) int) {
+	p.nodes, p.gap, p.think, p.lease = pick(2, 3), 10*time.Second, time.Second, 2500*time.Millisecond
+	p.faults = []faultKind{cutStore, cutStore, freezeNode, loseMessages, lostAcks}
+	p.load[purgeVerb] = 4
 }
 
 func (p *plan) planQueues(often func(int) bool, span func(a, b time.Duration) time.Duration, pick func(...int) int) {

@@ -75,10 +75,10 @@ func run() error {
 			log.Printf("found by seed %s (%v): %s: %s", o.seed, o.took.Round(time.Second), m.name, o.shown)
 		}
 		list = append(list, o)
-	}
-	if *write != "" {
-		if err := publish(*write, list); err != nil {
-			return err
+		if *write != "" { // each time: it may be a long way to the last
+			if err := publish(*write, list); err != nil {
+				return err
+			}
 		}
 	}
 	if missed > 0 {
@@ -186,7 +186,7 @@ func publish(file string, list []outcome) error {
 			real = "yes"
 		}
 		if o.seed == "" {
-			o.seed, o.shown = "**not found**", ""
+			o.seed, o.shown = fmt.Sprintf("**not in %d runs**", *seeds), ""
 		}
 		fmt.Fprintf(&b, "| %s | %s | `%s` | %s | %s |\n", o.name, real, o.file, o.seed, strings.ReplaceAll(o.shown, "|", "\\|"))
 	}
