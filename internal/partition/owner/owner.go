@@ -38,9 +38,10 @@ type Owner struct {
 	waiters            map[*state.Queue]*waiterList
 	kinds              map[state.Kind]*waiterList // those who wait for any queue of a kind
 	gathers            map[*state.Queue]*gathering
-	behind             bool       // a queue has more to do at this very time than one change carries out
-	clockAt            state.Time // what the clock sleeps until
-	held, heldMessages int64      // of Memory
+	placings           []state.Placing // of the item being posted, for the next one to use again
+	behind             bool            // a queue has more to do at this very time than one change carries out
+	clockAt            state.Time      // what the clock sleeps until
+	held, heldMessages int64           // of Memory
 	orphans            map[state.Ref]*orphan
 
 	down        chan struct{} // closed with the owner

@@ -2,6 +2,7 @@ package owner
 
 import (
 	"context"
+	"slices"
 
 	"github.com/waystation/waystation/internal/partition/state"
 )
@@ -125,10 +126,8 @@ func (in *PostIn) measure() (payloads, beside, targets int, err error) {
 
 func (o *Owner) postItem(it *PostItem, out *PostOut) {
 	now := o.st.Now()
-	item := state.Item{Payload: it.Payload}
 	first := len(out.Posted)
-	var buf [1]state.Placing
-	item.Targets = buf[:0]
+	o.placings = slices.Grow(o.placings[:0], len(it.Targets))
 	for i := range it.Targets {
 		t := &it.Targets[i]
 		local := t.Target.Partition == o.cfg.Partition
@@ -145,7 +144,9 @@ func (o *Owner) postItem(it *PostItem, out *PostOut) {
 				delay = int32(def.DelaySeconds)
 			}
 		}
-		p := state.Place{
+		o.placings = append(o.placings, state.Placing{Partition: t.Target.Partition, Queue: q})
+		p := &o.placings[len(o.placings)-1].Place
+		*p = state.Place{
 			Queue: t.Target.Queue, FIFO: t.FIFO, Sent: now, Group: t.Group,
 			Note: state.Note{Reference: t.Reference}, Name: t.Name, Replace: t.Replace, Revision: t.Revision,
 		}
@@ -161,11 +162,10 @@ func (o *Owner) postItem(it *PostItem, out *PostOut) {
 				p.Dedup.Expires = now + dedupWindow
 			}
 		}
-		item.Targets = append(item.Targets, state.Placing{Partition: t.Target.Partition, Queue: q, Place: p})
 		out.Posted = append(out.Posted, Posted{Answer: t.Answer})
 	}
 	n := first
-	o.st.Post(item, func(p state.Placed) {
+	o.st.Post(state.Item{Payload: it.Payload, Targets: o.placings}, func(p state.Placed) {
 		for out.Posted[n].Gone {
 			n++
 		}
@@ -175,6 +175,7 @@ func (o *Owner) postItem(it *PostItem, out *PostOut) {
 		}
 		r.Key = p.Key
 	})
+	clear(o.placings)
 }
 
 // CancelIn names a message that waits.

@@ -224,11 +224,11 @@ func (p *Place) decode(r *reader, depth int) {
 
 // putPlaced states that payload stands in places, and returns the payload's
 // offset in the record.
-func (s *State) putPlaced(places []Place, payload []byte) (offset int) {
+func (s *State) putPlaced(places []placing, payload []byte) (offset int) {
 	b := s.begin(factPlaced)
 	b = binary.AppendUvarint(b, uint64(len(places)))
 	for i := range places {
-		b = places[i].encode(b)
+		b = places[i].place.encode(b)
 	}
 	b = binary.AppendUvarint(b, uint64(len(payload)))
 	offset = len(b)

@@ -76,7 +76,11 @@ func TestFactsReadAsWritten(t *testing.T) {
 	home := queueFact{q: q, fifo: true, nextKey: 99, purged: 5, revision: 3, definition: []byte("def"), tasks: []*Task{task}}
 
 	s := testState(nil)
-	at := s.putPlaced(places, payload)
+	list := make([]placing, len(places))
+	for i := range places {
+		list[i].place = places[i]
+	}
+	at := s.putPlaced(list, payload)
 	s.putReceived(&received)
 	s.putMoved(&moved)
 	s.putQueue(&home)
@@ -141,7 +145,7 @@ func TestUnknownFacts(t *testing.T) {
 
 func FuzzReplay(f *testing.F) {
 	s := testState(nil)
-	s.putPlaced([]Place{{Queue: Ref{ID: 1}, Key: 2, Sent: 3}}, []byte("x"))
+	s.putPlaced([]placing{{place: Place{Queue: Ref{ID: 1}, Key: 2, Sent: 3}}}, []byte("x"))
 	s.putReceived(&receivedFact{q: Ref{ID: 1}, now: 1, hidden: 2, messages: []queue.Message{{Key: 2}}})
 	f.Add(s.Record())
 	f.Add([]byte{})

@@ -31,7 +31,7 @@ type Placed struct {
 // message that is there, are not placed. each gets one Placed for every target of
 // the item, in order.
 func (s *State) Post(it Item, each func(Placed)) {
-	places, queues := s.scratch[:0], s.found[:0]
+	first := len(s.rec.placings)
 	var others []away
 	for i := range it.Targets {
 		t := &it.Targets[i]
@@ -49,36 +49,39 @@ func (s *State) Post(it Item, each func(Placed)) {
 			each(d)
 			continue
 		}
-		p := t.Place
+		p := s.putPlace(q, &t.Place)
 		p.FIFO, p.Key = q.terms.FIFO, s.nextKey(q)
 		p.Revision = 0 // its queue has it
-		s.reserve(q, &p)
-		places, queues = append(places, p), append(queues, q)
+		s.reserve(q, p)
 		q.Counted.Sent++
 		each(Placed{Key: p.Key, Answer: p.Dedup.Answer})
 	}
 	for i := range others {
 		q := s.outbox(others[i].partition)
-		places = append(places, Place{Queue: q.Ref, FIFO: true, Key: s.nextKey(q), Sent: s.now, onward: others[i].places})
-		queues = append(queues, q)
+		s.putPlace(q, &Place{Queue: q.Ref, FIFO: true, Key: s.nextKey(q), Sent: s.now, onward: others[i].places})
 	}
-	s.putAll(queues, places, it.Payload)
-	clear(places)
-	clear(queues)
-	s.scratch, s.found = places[:0], queues[:0]
+	s.putPayload(first, it.Payload)
 }
 
-// putAll states that payload stands in places, which are not there yet.
-func (s *State) putAll(queues []*Queue, places []Place, payload []byte) {
-	if len(places) == 0 {
+// putPlace gathers one place of a payload in the open record, for putPayload. What
+// it returns may be changed until the next call.
+func (s *State) putPlace(q *Queue, p *Place) *Place {
+	s.rec.placings = append(s.rec.placings, placing{q: q, place: *p})
+	return &s.rec.placings[len(s.rec.placings)-1].place
+}
+
+// putPayload states that payload stands in the places gathered since there were
+// first of them, in which it does not stand yet.
+func (s *State) putPayload(first int, payload []byte) {
+	list := s.rec.placings[first:]
+	if len(list) == 0 {
 		return
 	}
-	offset := s.putPlaced(places, payload)
-	for i := range places {
-		s.rec.placings = append(s.rec.placings, placing{
-			q: queues[i], place: places[i], offset: uint32(offset), length: uint32(len(payload)),
-			share: share{uint32(i), uint32(len(places))},
-		})
+	offset := s.putPlaced(list, payload)
+	for i := range list {
+		p := &list[i]
+		p.offset, p.length = uint32(offset), uint32(len(payload))
+		p.share = share{uint32(i), uint32(len(list))}
 	}
 }
 

@@ -126,8 +126,10 @@ func (s *State) release(q *Queue, m *queue.Message) {
 // share says which of how many places of a payload one is.
 type share struct{ index, of uint32 }
 
-// hold retains a payload for one of its places. One with several is counted once,
-// however many of them are left: all are held one after another.
+// hold retains a payload for one of its places, and what says so. One with several
+// is counted once, however many of them are left: all are held one after another.
+// Without the places themselves a log of small payloads with many places would
+// seem to be garbage for the most part, and be written again without end.
 func (s *State) hold(at Pos, length uint32, n share) {
 	switch {
 	case n.index > 0:
@@ -138,7 +140,7 @@ func (s *State) hold(at Pos, length uint32, n share) {
 		}
 		s.shared[at] = n.of
 	}
-	s.cfg.Log.Retain(at.Append, int(length))
+	s.cfg.Log.Retain(at.Append, placeBytes+int(length))
 }
 
 // unhold takes back one hold.
@@ -151,7 +153,7 @@ func (s *State) unhold(at Pos, length uint32) {
 			delete(s.shared, at)
 		}
 	}
-	s.cfg.Log.Release(at.Append, int(length))
+	s.cfg.Log.Release(at.Append, placeBytes+int(length))
 }
 
 // place puts a payload that stands at a position of the log into a queue: a new

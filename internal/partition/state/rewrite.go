@@ -47,8 +47,7 @@ func (s *State) Rewrite(at Pos, rec []byte) error {
 }
 
 func (s *State) rewritePlaced(at Pos, places []Place, payload []byte) {
-	var keep []Place
-	var queues []*Queue
+	first := len(s.rec.placings)
 	for i := range places {
 		p := &places[i]
 		q := s.queues[p.Queue]
@@ -62,22 +61,21 @@ func (s *State) rewritePlaced(at Pos, places []Place, payload []byte) {
 			}
 		}
 		if m, ok := q.m.Get(p.Key); ok && m.Append == at.Append && m.Offset == at.Offset {
-			keep, queues = append(keep, s.present(q, &m, dedup)), append(queues, q)
+			present := s.present(q, &m, dedup)
+			s.putPlace(q, &present)
 		} else if dedup.Expires != 0 {
 			s.rewriteRemembered(at.Append, p.Queue, dedup.ID)
 		}
 	}
 	for _, t := range s.strays[at] {
 		if m, ok := t.q.Get(t.key); ok {
-			keep, queues = append(keep, s.present(t.q, &m, Dedup{})), append(queues, t.q)
+			present := s.present(t.q, &m, Dedup{})
+			s.putPlace(t.q, &present)
 		}
 	}
-	if len(keep) == 0 {
-		return
-	}
-	s.putAll(queues, keep, payload)
-	for i := range keep {
-		s.rewriteAttempt(&keep[i])
+	s.putPayload(first, payload)
+	for i := range s.rec.placings[first:] {
+		s.rewriteAttempt(&s.rec.placings[first+i].place)
 	}
 }
 

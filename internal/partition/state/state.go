@@ -13,8 +13,7 @@ type State struct {
 	// Of the open record: keys given out, and what must not be used twice.
 	reserving []*Queue
 	pending   []pending
-	scratch   []Place
-	found     []*Queue
+	scratch   []Place // of replays
 
 	notes  notes
 	marks  map[uint32]mark
