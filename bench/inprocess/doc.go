@@ -5,6 +5,7 @@
 //	go run ./bench/inprocess throughput   # sends, receives, deletes from 1, 64 and 256 callers
 //	go run ./bench/inprocess depth        # receive cost at 1,000 and 1,000,000 deep, and behind a blocked FIFO group
 //	go run ./bench/inprocess memory       # resident memory and replay of a million messages
+//	go run ./bench/inprocess queues       # a million queues made, used once, drained, and a restart with them
 //
 // Each prints a table; -json prints one JSON object a line instead. The folder
 // must lie on a real disk: fsync on tmpfs costs nothing and flatters.

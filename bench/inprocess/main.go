@@ -24,6 +24,7 @@ type options struct {
 	callers  string
 	deep     int
 	blocked  int
+	queues   int
 	json     bool
 }
 
@@ -73,6 +74,7 @@ var scenarios = map[string]func(context.Context, options, *report) error{
 	"depth":      depth,
 	"memory":     memory,
 	"replay":     replay,
+	"queues":     queues,
 }
 
 func main() {
@@ -85,10 +87,11 @@ func main() {
 	flag.StringVar(&o.callers, "callers", "1,64,256", "throughput: numbers of callers")
 	flag.IntVar(&o.deep, "deep", 1_000_000, "depth, memory: messages in the deep queue")
 	flag.IntVar(&o.blocked, "blocked", 100_000, "depth: messages of the blocked FIFO group")
+	flag.IntVar(&o.queues, "queues", 1_000_000, "queues: how many to make, at least 2000")
 	flag.BoolVar(&o.json, "json", false, "print JSON lines")
 	profile := flag.String("cpuprofile", "", "write a CPU profile to this file")
 	flag.Usage = func() {
-		fmt.Fprintf(flag.CommandLine.Output(), "usage: inprocess [flags] throughput|depth|memory|replay…\n")
+		fmt.Fprintf(flag.CommandLine.Output(), "usage: inprocess [flags] throughput|depth|memory|replay|queues…\n")
 		flag.PrintDefaults()
 	}
 	flag.Parse()
@@ -129,7 +132,7 @@ func perform(ctx context.Context, o options, names []string) error {
 	for _, name := range names {
 		run := scenarios[name]
 		if run == nil {
-			return fmt.Errorf("there is no scenario %q, only throughput, depth, memory and replay", name)
+			return fmt.Errorf("there is no scenario %q, only throughput, depth, memory, replay and queues", name)
 		}
 		if err := run(ctx, o, r); err != nil {
 			return fmt.Errorf("%s: %w", name, err)

@@ -28,6 +28,9 @@ type node struct {
 	failed   atomic.Pointer[error]
 }
 
+// maxQueues is above what any scenario makes.
+const maxQueues = 10_000_000
+
 // openTemp opens a node on a new temporary folder.
 func openTemp(ctx context.Context, o options) (*node, error) {
 	dir, err := os.MkdirTemp(o.dir, "waystation-bench-")
@@ -56,7 +59,7 @@ func open(ctx context.Context, dir string) (n *node, err error) {
 			n.close()
 		}
 	}()
-	if n.registry, err = registry.Open(ctx, conn, "ws", registry.Config{}); err != nil {
+	if n.registry, err = registry.Open(ctx, conn, "ws", registry.Config{MaxQueues: maxQueues}); err != nil {
 		return nil, err
 	}
 	if n.Service, err = partition.New(partition.Config{Conn: conn, Registry: n.registry, Prefix: "ws", Node: "bench"}); err != nil {
