@@ -9,10 +9,10 @@ import (
 )
 
 // BenchmarkNeighbour measures how long another queue of the partition waits while
-// 100,000 messages of one expire, are dead-lettered, or are purged at once, with a
+// 500,000 messages of one expire, are dead-lettered, or are purged at once, with a
 // log in memory. The longest wait is reported as max_ms.
 func BenchmarkNeighbour(b *testing.B) {
-	const n = 100_000
+	const n = 500_000
 	for _, what := range []string{"nothing", "expiry", "delay", "dead-letter", "purge"} {
 		b.Run(what, func(b *testing.B) {
 			c := newCluster(b)
