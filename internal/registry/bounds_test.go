@@ -307,3 +307,126 @@ func TestRepairTrustsChecksumsOnly(t *testing.T) {
 		t.Errorf("what stands behind an entry hides it: %+v", p)
 	}
 }
+
+// TestWalkGoesOnAlone: once begun, writing all again does not wait for changes.
+func TestWalkGoesOnAlone(t *testing.T) {
+	bubble(t, func(t *testing.T, w *jetsim.World) {
+		r := up(t, w.Node("a"), Config{}, func(r *Registry) { r.minGarbage = 1 })
+		const n = 900
+		change := func(delay int) {
+			var wg sync.WaitGroup
+			for i := range n {
+				wg.Go(func() {
+					q := queue(fmt.Sprint("q", i))
+					q.Policy = strings.Repeat("p", 1000)
+					if _, _, err := r.CreateQueue(t.Context(), q, yes); err != nil {
+						t.Error(err)
+					}
+					if _, err := r.UpdateQueue(t.Context(), account, region, q.Name, func(q *Queue) error { q.DelaySeconds = delay; return nil }); err != nil {
+						t.Error(err)
+					}
+				})
+			}
+			wg.Wait()
+		}
+		change(1)
+		change(2)
+		change(3)
+		time.Sleep(time.Second)
+		synctest.Wait()
+		first, last, _ := w.Bounds("ws_registry")
+		if r.state.floor == 1 || first == 1 || r.walk != nil {
+			t.Errorf("floor %d, log %d to %d, walk %+v", r.state.floor, first, last, r.walk)
+		}
+		if again := up(t, w.Node("b"), Config{}); same(contents(r), contents(again)) != nil || again.Count() != n {
+			t.Error(same(contents(r), contents(again)), again.Count())
+		}
+	})
+}
+
+// TestTotals: what the log says it holds.
+func TestTotals(t *testing.T) {
+	bubble(t, func(t *testing.T, w *jetsim.World) {
+		r := up(t, w.Node("a"), Config{})
+		for i := range 5 {
+			if _, _, err := r.CreateQueue(t.Context(), queue(fmt.Sprint("q", i)), yes); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := r.DeleteQueue(t.Context(), account, region, "q0"); err != nil {
+			t.Fatal(err)
+		}
+		if s := r.state; s.total != 6 || s.floorTotal != 0 || s.quiet != 6 || s.revision != 6 || s.size() != 4 {
+			t.Errorf("%+v", s)
+		}
+	})
+}
+
+// TestRepairedUnderneath: a node that runs while the log begins anew takes the new
+// state.
+func TestRepairedUnderneath(t *testing.T) {
+	bubble(t, func(t *testing.T, w *jetsim.World) {
+		n := w.Node("a")
+		r := up(t, n, Config{})
+		if _, _, err := r.CreateQueue(t.Context(), queue("old"), yes); err != nil {
+			t.Fatal(err)
+		}
+		write(t, n, chained(entry{flags: flagBase, revision: 50, floor: 50, items: []item{put(9, "new", 40)}})...)
+		if err := r.Sync(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if got := contents(r); len(got) != 1 || got["new"].ID != 9 || r.Revision() != 50 {
+			t.Error(got, r.Revision())
+		}
+	})
+}
+
+// TestAwayIsTold once, and that it is over.
+func TestAwayIsTold(t *testing.T) {
+	bubble(t, func(t *testing.T, w *jetsim.World) {
+		var out bytes.Buffer
+		r := up(t, w.Node("a"), Config{Logger: slog.New(slog.NewTextHandler(&out, nil))})
+		w.LoseLeader("ws_registry", false)
+		time.Sleep(10 * time.Second)
+		w.Elect("ws_registry")
+		time.Sleep(10 * time.Second)
+		if err := r.Sync(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		synctest.Wait()
+		if a, b := strings.Count(out.String(), "cannot be read just now"), strings.Count(out.String(), "can be read again"); a != 1 || b != 1 {
+			t.Errorf("%d and %d\n%s", a, b, &out)
+		}
+	})
+}
+
+// TestRepairFromFiles: entries out of files that were set aside.
+func TestRepairFromFiles(t *testing.T) {
+	bubble(t, func(t *testing.T, w *jetsim.World) {
+		n := w.Node("a")
+		list := chained(entry{items: []item{put(1, "one", 1)}}, entry{items: []item{put(2, "two", 2)}})
+		cfg := RepairConfig{Cluster: n, Prefix: "ws"}
+		for i := range list {
+			cfg.Raw = append(cfg.Raw, append(list[i].encode(), "and what stands behind it"...))
+		}
+		done, err := Repair(t.Context(), cfg)
+		if err != nil || done.Definitions != 2 || done.FromJournals != 0 || done.Damaged != 0 || done.Revision != 3 {
+			t.Fatalf("%+v %v", done, err)
+		}
+		_, marks, err := stores(t.Context(), n, "ws")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if m, _, err := loadMark(t.Context(), marks); err != nil || m.Revision != 3 || m.Entry != 1 {
+			t.Error(m, err)
+		}
+		w.LoseLeader("ws_marks", false)
+		if _, err := Repair(t.Context(), cfg); !errors.Is(err, ErrUnavailable) {
+			t.Error(err)
+		}
+		w.Elect("ws_marks")
+		if got := contents(up(t, w.Node("b"), Config{})); len(got) != 2 {
+			t.Error(got)
+		}
+	})
+}

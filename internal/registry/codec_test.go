@@ -279,6 +279,12 @@ func TestARNs(t *testing.T) {
 			t.Errorf("%q was taken for %+v", arn, r)
 		}
 	}
+	if _, _, _, ok := ParseQueueARN("arn:aws:sns:r:1:t"); ok {
+		t.Error("a topic was taken for a queue")
+	}
+	if a, r, n, ok := ParseQueueARN("arn:aws:sqs:r:1:q"); !ok || a != "1" || r != "r" || n != "q" {
+		t.Error(a, r, n, ok)
+	}
 	for _, r := range []Resource{{"nothing", "1", "r", "n"}, {"rule", "1", "r", "n"}, {"queue", "1", "r", "a/b"}, {"subscription", "1", "r", "t"}} {
 		if arn := r.ARN(); arn != "" {
 			t.Errorf("%+v: %s", r, arn)

@@ -464,7 +464,9 @@ func TestSecretRace(t *testing.T) {
 	if _, err := nodes[0].Secret(ctx, "receipts", 16); err == nil {
 		t.Error("a secret of another size")
 	}
-	if _, err := nodes[0].Secret(ctx, "a.b", 16); !errors.Is(err, ErrInvalid) {
-		t.Error(err)
+	for n, name := range map[int]string{16: "a.b", 0: "none", -1: "less", 1025: "more"} {
+		if _, err := nodes[0].Secret(ctx, name, n); !errors.Is(err, ErrInvalid) {
+			t.Error(name, err)
+		}
 	}
 }
