@@ -33,6 +33,26 @@ func pool(size int) *sync.Pool {
 // getBuffer gives an empty buffer of firstBuffer.
 func getBuffer() *[]byte { return classes[0].pool.Get().(*[]byte) }
 
+// classOf finds the class of a buffer of n bytes, and the size that it has: n itself
+// beyond the classes.
+func classOf(n int64) (class int, size int64) {
+	for class := range classes {
+		if size := int64(classes[class].size); n <= size {
+			return class, size
+		}
+	}
+	return len(classes), n
+}
+
+// newBuffer gives an empty buffer of what classOf found.
+func newBuffer(class int, size int64) *[]byte {
+	if class < len(classes) {
+		return classes[class].pool.Get().(*[]byte)
+	}
+	b := make([]byte, 0, size)
+	return &b
+}
+
 // putBuffer takes a buffer back, whoever made it.
 func putBuffer(b *[]byte) {
 	*b = (*b)[:0]
@@ -98,22 +118,11 @@ func (r *bodyReader) grow(buf *[]byte) *Error {
 	if n > end || end <= int64(classes[trusted].size) {
 		n = max(end, int64(cap(old))+1)
 	}
-	class := 0
-	for class < len(classes) && int64(classes[class].size) < n {
-		class++
-	}
-	if class < len(classes) {
-		n = int64(classes[class].size)
-	}
+	class, n := classOf(n)
 	if !r.lease.take(r.ctx, n) {
 		return overloaded()
 	}
-	var b []byte
-	if class < len(classes) {
-		b = *classes[class].pool.Get().(*[]byte)
-	} else {
-		b = make([]byte, 0, n)
-	}
+	b := *newBuffer(class, n)
 	if cap(old) > firstBuffer {
 		r.lease.give(int64(cap(old)))
 	}

@@ -48,6 +48,7 @@ type budget struct {
 	mu      sync.Mutex // guards what follows, and the leases' held and peer
 	used    int64
 	unknown int64 // used by strangers
+	awaited int64 // by answers, which are there in another form while they wait
 	peers   map[peerKey]*peer
 	waiting [2]list.List // of *waiter, in the order of coming; [1]: strangers
 }
@@ -61,6 +62,7 @@ type peerKey struct {
 // peer is a caller who holds or awaits something.
 type peer struct {
 	held    int64
+	awaited int64 // as of budget
 	waiting int
 	leases  int
 }

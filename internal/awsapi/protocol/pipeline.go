@@ -40,6 +40,7 @@ type exchange struct {
 	origin  access.Origin // where the request comes from
 	entered bool          // counts among the requests in flight
 	lease   lease         // of the budget for bodies
+	paid    int64         // of it, for the answer
 	raw     []byte        // the body as it was signed
 	in      any
 	out     reflect.Value
@@ -276,11 +277,18 @@ func (h *Handler) invoke(x *exchange) *Error {
 
 // encode makes the answer.
 func (h *Handler) encode(x *exchange) *Error {
-	x.answer.header, x.answer.body = x.w.Header(), x.emptyBuffer()
 	if x.events == nil {
+		if x.out.IsValid() {
+			if err := x.makeRoom(); err != nil {
+				return err
+			}
+		}
+		x.answer.header, x.answer.body = x.w.Header(), x.emptyBuffer()
 		x.codec.encode(&x.answer, &x.request, x.op, x.out)
-		return nil
+		x.in, x.out = nil, reflect.Value{} // the client may take long to read its answer
+		return x.payRest()
 	}
+	x.answer.header, x.answer.body = x.w.Header(), x.emptyBuffer()
 	c, ok := x.codec.(eventCodec)
 	if !ok {
 		return &Error{Code: "UnsupportedMediaTypeException", Status: 415,

@@ -27,7 +27,7 @@ func (h *Handler) respond(x *exchange) int {
 		}
 	}
 	*x.buf = a.body
-	if n := cap(a.body); n > firstBuffer {
+	if n := cap(a.body); n > firstBuffer && x.paid == 0 {
 		x.lease.force(int64(n))
 	}
 	if a.status == 0 {
