@@ -27,7 +27,7 @@ type Log interface {
 const (
 	markBytes  = 64
 	dedupBytes = 64
-	placeBytes = 20 // the least that a place takes in the log
+	placeBytes = 20 // about what a place takes in the log, at least
 )
 
 // Kind says what a queue is for. Kinds from FirstService on belong to services,
