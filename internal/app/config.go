@@ -190,7 +190,7 @@ func (c *Config) validateTLS() []error {
 			continue
 		}
 		if st, err := os.Stat(f.file); err != nil {
-			errs = append(errs, fmt.Errorf("%s: %v", f.key, err))
+			errs = append(errs, fmt.Errorf("%s: %w", f.key, err))
 		} else if st.IsDir() {
 			errs = append(errs, fmt.Errorf("%s: %s is a folder, not a file", f.key, f.file))
 		}
@@ -224,7 +224,7 @@ func (c *Config) validateNATS() []error {
 	}
 	if c.NATSListen != "" {
 		if err := checkAddress(c.NATSListen); err != nil {
-			errs = append(errs, fmt.Errorf("nats-listen: %v", err))
+			errs = append(errs, fmt.Errorf("nats-listen: %w", err))
 		} else if !loopback(c.NATSListen) {
 			errs = append(errs, fmt.Errorf("nats-listen: %s can be reached from other machines and the embedded NATS asks for no password: "+
 				"use a loopback address, or run a NATS of your own and give --nats URL", c.NATSListen))

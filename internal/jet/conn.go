@@ -69,7 +69,7 @@ func Open(ctx context.Context, cfg Config) (*Conn, error) {
 		}
 	}
 	if err := c.open(ctx); err != nil {
-		c.Close()
+		_ = c.Close()
 		return nil, err
 	}
 	return c, nil

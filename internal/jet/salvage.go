@@ -25,7 +25,7 @@ func SetAside(dir string, spec StreamSpec, to string) (data [][]byte, err error)
 		if err := os.MkdirAll(to, 0o700); err != nil {
 			return nil, fmt.Errorf("jet: set a stream's files aside: %w", err)
 		}
-		target := ""
+		var target string
 		for i := 1; ; i++ {
 			target = filepath.Join(to, fmt.Sprintf("%s.%d", spec.Name, i))
 			if _, err := os.Stat(target); errors.Is(err, fs.ErrNotExist) {

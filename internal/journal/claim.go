@@ -269,14 +269,14 @@ func (j *Journal) replay(ctx context.Context, to uint64, fn func(Pos, []byte) er
 		for _, e := range chunk {
 			if e.Seq != expect {
 				if expect, err = j.gap(ctx, first, expect, e.Seq); err != nil {
-					finish()
+					_ = finish()
 					return err
 				}
 				p.TotalEntries = to - expect + 1
 			}
 			records, err := j.replayEntry(e, &own, fn)
 			if err != nil {
-				finish()
+				_ = finish()
 				return err
 			}
 			expect++

@@ -1,6 +1,7 @@
 package journal
 
 import (
+	"errors"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -162,7 +163,7 @@ func (j *Journal) fail(err error) {
 	j.pending, j.gather, j.sent, j.inFlight, j.pendingBytes = nil, nil, 0, 0, 0
 	j.mu.Unlock()
 
-	if err != ErrClosed {
+	if !errors.Is(err, ErrClosed) {
 		close(j.failed)
 	}
 	for _, b := range lost {

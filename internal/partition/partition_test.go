@@ -423,6 +423,8 @@ func TestRequestsBeforeRunWait(t *testing.T) {
 	t.Parallel()
 	n := startNode(t, jet.Config{Dir: t.TempDir()}, nil)
 	q := n.queue("early", nil)
+	n.send(q, message("to be deleted"))
+	receipt := n.receive(q, one)[0].Receipt
 	cfg := n.svc.cfg
 	cfg.Node = "two"
 	early, err := New(cfg)
@@ -432,17 +434,23 @@ func TestRequestsBeforeRunWait(t *testing.T) {
 	if st := early.Status(); len(st) != 1 || st[0].Ready {
 		t.Errorf("status before Run: %+v", st)
 	}
-	sent := make(chan error, 1)
+	sent := make(chan error, 2)
 	go func() {
 		_, err := early.Send(t.Context(), q, []Message{message("early")})
 		sent <- err
+	}()
+	go func() {
+		errs, err := early.Delete(t.Context(), q, []string{receipt})
+		sent <- errors.Join(append(errs, err)...)
 	}()
 	time.Sleep(50 * time.Millisecond)
 	ctx, stop := context.WithCancel(t.Context())
 	done := make(chan error, 1)
 	go func() { done <- early.Run(ctx) }()
-	if err := <-sent; err != nil {
-		t.Errorf("a send before Run: %v", err)
+	for range 2 {
+		if err := <-sent; err != nil {
+			t.Errorf("a request before Run: %v", err)
+		}
 	}
 	n.wantCounts(q, 1, 0, 0)
 	stop()

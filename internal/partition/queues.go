@@ -141,7 +141,7 @@ func (s *Service) received(q *registry.Queue, d *owner.Delivered, r *Received) (
 // is no error, nor is an old receipt on a standard queue.
 func (s *Service) Delete(ctx context.Context, q *registry.Queue, receipts []string) ([]error, error) {
 	in := owner.RemoveIn{Queue: refOf(q)}
-	return s.entries(q, receipts, func(_ int, r state.Receipt) { in.Receipts = append(in.Receipts, r) },
+	return s.entries(ctx, q, receipts, func(_ int, r state.Receipt) { in.Receipts = append(in.Receipts, r) },
 		func() (owner.EntriesOut, error) { return call(ctx, s, q.Partition, opRemove, in) })
 }
 
@@ -153,7 +153,7 @@ func (s *Service) ChangeVisibility(ctx context.Context, q *registry.Queue, chang
 		receipts[i] = changes[i].Receipt
 	}
 	in := owner.HideIn{Queue: refOf(q)}
-	return s.entries(q, receipts, func(i int, r state.Receipt) {
+	return s.entries(ctx, q, receipts, func(i int, r state.Receipt) {
 		in.Changes = append(in.Changes, owner.HideEntry{Receipt: r, Seconds: changes[i].Timeout})
 	}, func() (owner.EntriesOut, error) { return call(ctx, s, q.Partition, opHide, in) })
 }
@@ -161,9 +161,9 @@ func (s *Service) ChangeVisibility(ctx context.Context, q *registry.Queue, chang
 // entries reads receipts, adds those that are genuine to a request, and puts the
 // outcomes of all in order. A request without any is sent all the same: it tells
 // whether the queue is there.
-func (s *Service) entries(q *registry.Queue, receipts []string, add func(i int, r state.Receipt), send func() (owner.EntriesOut, error)) ([]error, error) {
-	if s.receipts == nil {
-		return nil, ErrUnavailable // not running yet
+func (s *Service) entries(ctx context.Context, q *registry.Queue, receipts []string, add func(i int, r state.Receipt), send func() (owner.EntriesOut, error)) ([]error, error) {
+	if err := s.wait(ctx, s.signing); err != nil {
+		return nil, err
 	}
 	out := make([]error, len(receipts))
 	n := 0
@@ -189,6 +189,26 @@ func (s *Service) entries(q *registry.Queue, receipts []string, add func(i int, 
 		}
 	}
 	return out, nil
+}
+
+// wait waits for what Run does first, for RouteTimeout at most: requests may come
+// before it.
+func (s *Service) wait(ctx context.Context, done <-chan struct{}) error {
+	select {
+	case <-done:
+		return nil
+	default:
+	}
+	limit := time.NewTimer(s.cfg.RouteTimeout)
+	defer limit.Stop()
+	select {
+	case <-done:
+		return nil
+	case <-limit.C:
+		return ErrUnavailable
+	case <-ctx.Done():
+		return ctx.Err()
+	}
 }
 
 // Purge removes all messages of a queue and forgets deduplication ids. ErrPurgeInProgress within 60 s of the last purge.

@@ -29,6 +29,7 @@ type Service struct {
 	space    owner.Space
 	memory   *owner.Memory
 	ready    chan struct{}
+	signing  chan struct{} // closed when receipts is there
 
 	mu     sync.Mutex // guards owned
 	owned  map[uint32]*owned
@@ -52,7 +53,7 @@ func New(cfg Config) (*Service, error) {
 	s := &Service{
 		cfg: cfg, log: cfg.Logger.With(logkey.Service, "partition"), run: newRun(),
 		memory: owner.NewMemory(cfg.MaxMemory, cfg.MaxMessages),
-		ready:  make(chan struct{}), owned: make(map[uint32]*owned),
+		ready:  make(chan struct{}), signing: make(chan struct{}), owned: make(map[uint32]*owned),
 		slots: make(chan struct{}, cfg.MaxRequests+cfg.MaxWaiting),
 	}
 	var err error
@@ -79,6 +80,7 @@ func (s *Service) Run(ctx context.Context) error {
 		return fmt.Errorf("secret of receipt handles: %w", err)
 	}
 	s.receipts = newReceiptSigner(secret)
+	close(s.signing)
 	stopServing, err := s.serveOthers()
 	if err != nil {
 		return err

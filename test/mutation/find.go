@@ -317,7 +317,7 @@ func (f *finder) binary(n *ast.BinaryExpr) {
 		token.LAND: "||", token.LOR: "&&", token.LSS: "<=", token.LEQ: "<", token.GTR: ">=", token.GEQ: ">",
 		token.ADD: "-", token.SUB: "+", token.EQL: "!=", token.NEQ: "==",
 	}[n.Op]
-	operator := ""
+	var operator string
 	switch n.Op {
 	case token.LAND, token.LOR:
 		operator = "and/or"

@@ -150,7 +150,7 @@ func (h *Handler) clientError(x *exchange, err error) *Error {
 // panicked logs a panic and makes what the client sees of it. It panics again with
 // http.ErrAbortHandler, which is how a handler asks to cut the connection.
 func (h *Handler) panicked(x *exchange, p any) *Error {
-	if p == http.ErrAbortHandler {
+	if p == http.ErrAbortHandler { //nolint:errorlint // it is a value of recover
 		panic(p)
 	}
 	h.log(x, "handler panicked", slog.Any(logError, p), slog.String(logStack, string(debug.Stack())))

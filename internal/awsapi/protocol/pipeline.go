@@ -143,7 +143,7 @@ func (h *Handler) admit(x *exchange) *Error {
 	if x.http.ProtoMajor > 1 {
 		x.lease.conn, _ = ctx.Value(connectionKey{}).(*connection)
 	}
-	x.meter.ctx, x.meter.lease = ctx, &x.lease
+	x.meter.ctx, x.meter.lease = ctx, &x.lease //nolint:fatcontext // it is replaced, not nested
 	return nil
 }
 

@@ -74,7 +74,7 @@ func durable(c *journal.Commit) error {
 	case errors.Is(err, journal.ErrFull):
 		return ErrFull
 	default:
-		return fmt.Errorf("%w (%v)", ErrUnavailable, err)
+		return fmt.Errorf("%w (%v)", ErrUnavailable, err) //nolint:errorlint // of the cause only its words
 	}
 }
 

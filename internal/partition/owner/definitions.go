@@ -153,8 +153,12 @@ func (o *Owner) QueueChanged(old, now *registry.Queue) {
 		// It came or went, which matters to those that dead-letter to it.
 		for _, src := range o.cfg.Registry.DeadLetterSources(def.ARN()) {
 			if q := o.st.Find(state.Ref{ID: src.ID}); q != nil {
-				o.st.Configure(q, o.termsOf(src))
+				// Unless the log knows a newer definition of it.
+				if terms, ok := o.terms(q.Ref); ok {
+					o.st.Configure(q, terms)
+				}
 			}
+
 		}
 	}
 	if !o.closed {

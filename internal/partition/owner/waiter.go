@@ -2,6 +2,7 @@ package owner
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"github.com/waystation/waystation/internal/partition/state"
@@ -106,7 +107,7 @@ func (o *Owner) serve(q *state.Queue) error {
 	for turns := 0; l.n > 0 && q.Available(); {
 		w := l.head
 		d := o.take(q, w.terms)
-		if d.err == ErrNotOwner {
+		if errors.Is(d.err, ErrNotOwner) {
 			return d.err
 		}
 		if d.err == nil && len(d.messages) == 0 {

@@ -248,7 +248,7 @@ func (s *State) Outboxes() []uint32 {
 	var list []uint32
 	for r, q := range s.outboxes {
 		if q.Counts().Visible > 0 {
-			list = append(list, uint32(r))
+			list = append(list, r)
 		}
 	}
 	return list

@@ -106,8 +106,9 @@ func (s *State) open(r Ref, fifo bool) *Queue {
 	if q != nil {
 		return q
 	}
-	terms, ok := outboxTerms, true
+	terms := outboxTerms
 	if r.Kind != KindOutbox {
+		var ok bool
 		if terms, ok = s.cfg.Terms(r); !ok {
 			terms = Terms{FIFO: fifo}
 		}
