@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -73,12 +74,19 @@ func TestDamagedPartition(t *testing.T) {
 		t.Fatal(err)
 	}
 
+	// One that is served is enough to be ready.
 	if err := s.Again(); err != nil {
 		t.Fatalf("one damaged partition of two: %v", err)
+	}
+	if said := s.Output(); !strings.Contains(said, "a partition cannot be loaded and stops, others go on") || !strings.Contains(said, nextStep) {
+		t.Errorf("the log does not say that a partition is damaged and what to do:\n%s", said)
 	}
 	for _, p := range status(t, ctx, s).Partitions {
 		if want := map[int]string{0: "ready", 1: "damaged"}[p.Number]; p.State != want || (p.Damage != "") != (want == "damaged") {
 			t.Errorf("partition %d is %q (%s), want %q", p.Number, p.State, p.Damage, want)
+		}
+		if p.Number == 1 && !strings.Contains(p.Damage, nextStep) {
+			t.Errorf("the status does not say what to do: %s", p.Damage)
 		}
 	}
 	receive := func(partition int) (int, error) {
@@ -110,6 +118,9 @@ func TestDamagedPartition(t *testing.T) {
 		}
 	}
 }
+
+// nextStep is what a server says of a damaged partition that is to be done.
+const nextStep = "restore the data folder from a backup"
 
 // shown is what the test needs of /status.
 type shown struct {
