@@ -77,6 +77,19 @@ func (o *Owner) reconcile(ctx context.Context) {
 	}
 	o.mu.Lock()
 	list := o.st.Queues()
+	for i, q := range list {
+		// They were replayed by what the registry knew before. All get their terms
+		// before anything is concluded: that lets time pass for others, too.
+		if i%1000 == 999 {
+			o.mu.Unlock() // others have their turn
+			o.mu.Lock()
+		}
+		if q.Gone() || q.Ref.Kind != state.KindQueue {
+			continue
+		}
+		terms, _ := o.terms(q.Ref) // none: nothing expires or dies
+		o.st.Configure(q, terms)
+	}
 	o.tick()
 	o.mu.Unlock()
 	for _, q := range list {
@@ -104,7 +117,6 @@ func (o *Owner) reconcileQueue(q *state.Queue) bool {
 	case ok:
 		o.st.Configure(q, terms)
 	case q.Ref.Kind == state.KindQueue:
-		o.st.Configure(q, state.Terms{})
 		o.addOrphan(q)
 	}
 	keys := o.st.Exhausted(q)

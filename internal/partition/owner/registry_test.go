@@ -88,6 +88,38 @@ func TestLaggingDefinitionLosesNothing(t *testing.T) {
 	eventually(t, "the message expires", func() bool { return c.counts(o, &now) == owner.Counts{} })
 }
 
+// The same for what is older than that retention by the time of the take-over, and
+// for all queues, whichever is looked at first.
+func TestLaggingDefinitionsAtTheTakeOver(t *testing.T) {
+	t.Parallel()
+	c := newCluster(t)
+	const queues = 20
+	var older, newer []*registry.Queue
+	o := c.start(0)
+	for i := range uint64(queues) {
+		old := c.defs.define(7+i, 0, func(q *registry.Queue) { q.RetentionSeconds = 60 })
+		now := *old
+		now.Revision, now.RetentionSeconds = 100+i, 86400
+		older, newer = append(older, old), append(newer, c.defs.put(&now))
+		o.QueueChanged(old, &now)
+		c.post(o, "x", to(&now, nil))
+	}
+	c.stop(0)
+
+	for _, q := range older {
+		c.defs.put(q)
+	}
+	c.defs.behind = errors.New("behind")
+	c.wall.Add(int64(time.Hour))
+	o = c.start(0)
+	for i, q := range newer {
+		c.want(o, older[i], 1, 0, 0)
+		c.defs.put(q)
+		o.QueueChanged(older[i], q)
+		c.want(o, q, 1, 0, 0)
+	}
+}
+
 // What comes for a queue that the registry does not show is kept, too.
 func TestParcelForAnUnknownQueue(t *testing.T) {
 	t.Parallel()
