@@ -7,8 +7,13 @@ import (
 	"github.com/waystation/waystation/internal/partition/state"
 )
 
-// clockSteps is how many queues are looked at before others get the lock.
-const clockSteps = 100
+// clockSteps is how many queues are looked at before others get the lock, and
+// clockHold after what time, however many they were: each may have thousands of
+// messages that expire.
+const (
+	clockSteps = 100
+	clockHold  = 2 * time.Millisecond
+)
 
 // clock looks at queues when their time comes.
 func (o *Owner) clock(ctx context.Context) error {
@@ -51,10 +56,11 @@ func (o *Owner) clockStep() (wait time.Duration, ok bool) {
 }
 
 // catchUp looks at some queues that are due, until one of them has more to do than
-// one change carries out. Call with mu held, after tick.
+// one change carries out, or clockHold is over. Call with mu held, after tick.
 func (o *Owner) catchUp() error {
 	o.behind = false
-	for n := 0; n < clockSteps && !o.behind; n++ {
+	began := o.cfg.Elapsed()
+	for n := 0; n < clockSteps && !o.behind && o.cfg.Elapsed()-began < clockHold; n++ {
 		if o.st.NextDue() == nil {
 			break
 		}
