@@ -26,7 +26,7 @@ units() { go list ./... | grep -v '/test/\(simulation\|conformance\|crash\|clust
 run() {
   case $1 in
     unit) units | xargs go test "${race[@]}" -timeout 15m ;;
-    simulation) go test -count=1 -timeout 15m ./test/simulation -seeds "${SIMULATION_SEEDS:-2000}" ;;
+    simulation) go test -count=1 ./test/simulation/mutants && go test -count=1 -timeout 15m ./test/simulation -seeds "${SIMULATION_SEEDS:-2000}" ;;
     fuzz) scripts/fuzz.sh "${FUZZ_SECONDS:-2}" ;;
     # The server that all the SDKs speak to is built with the race detector too.
     conformance) WAYSTATION_TEST_RACE="${race[*]}" go test -count=1 -timeout 15m ./test/conformance/... ;;

@@ -27,7 +27,7 @@ var mutants = []mutant{
 	{known: true, name: "a take-over does not wait for the registry, and drops what it lacks", file: owner + "definitions.go",
 		old: "\terr := o.cfg.Registry.Require(waiting, revision)\n\tcancel()", new: "\tvar err error\n\tcancel()\n\t_, _ = waiting, revision\n\tdefer func() {\n\t\to.mu.Lock()\n\t\tfor _, x := range o.orphans {\n\t\t\to.drop(x.q)\n\t\t}\n\t\to.mu.Unlock()\n\t}()"},
 	{known: true, name: "an outbox keeps no order: later parcels go first", file: state + "post.go",
-		old: "\t\tlist = append(list, Parcel{Key: m.Key, At: m, Places: q.parcels[m.Key]})\n", new: "\t\tlist = append([]Parcel{{Key: m.Key, At: m, Places: q.parcels[m.Key]}}, list...)\n"},
+		old: "\t\tlist = append(list, Parcel{Key: m.Key, At: m, Places: places})\n", new: "\t\tlist = append([]Parcel{{Key: m.Key, At: m, Places: places}}, list...)\n"},
 	{known: true, name: "what was not accepted leaves the outbox, too", file: owner + "forward.go",
 		old: "\tout, err := o.cfg.HandOver(ctx, p, in)\n\tif err != nil {\n\t\treturn false, err\n\t}\n", new: "\tout, err := o.cfg.HandOver(ctx, p, in)\n\tif err != nil {\n\t\tout.Mark = 1 << 62\n\t}\n"},
 	{known: true, name: "an answer may exceed max_payload", file: "internal/partition/service.go",

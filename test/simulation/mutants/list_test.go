@@ -1,0 +1,26 @@
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// TestListFollowsTheSource: each text that is to be replaced stands in its file,
+// once.
+func TestListFollowsTheSource(t *testing.T) {
+	t.Parallel()
+	for _, m := range mutants {
+		source, err := os.ReadFile(filepath.Join("..", "..", "..", m.file))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if n := strings.Count(string(source), m.old); n != 1 {
+			t.Errorf("%s: the text to be replaced stands %d times in %s", m.name, n, m.file)
+		}
+		if m.old == m.new {
+			t.Errorf("%s changes nothing", m.name)
+		}
+	}
+}
