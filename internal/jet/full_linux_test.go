@@ -60,7 +60,7 @@ func TestDiskFull(t *testing.T) {
 		t.Run(fmt.Sprintf("started again %v", again), func(t *testing.T) {
 			t.Parallel()
 			disk := smallDisk(t, 96<<20)
-			cfg := Config{Dir: disk + "/data", AckTimeout: time.Second}
+			cfg := Config{Dir: disk + "/data", AckTimeout: 3 * time.Second}
 			c := open(t, cfg)
 			s := stream(t, c)
 			fill(t, s, 100, 256<<10) // blocks of 8 MiB, most of which can go
