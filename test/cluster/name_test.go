@@ -37,7 +37,7 @@ func TestNameTaken(t *testing.T) {
 	}
 	for line := range strings.Lines(first.Output()) {
 		// How many descriptors this machine gives says nothing about the name.
-		if strings.Contains(line, "WARN") && !strings.Contains(line, "file descriptors") || strings.Contains(line, "another") {
+		if strings.Contains(line, "level=WARN") && !strings.Contains(line, "file descriptors") || strings.Contains(line, "another") {
 			t.Errorf("the first process was disturbed: %s", line)
 		}
 	}
