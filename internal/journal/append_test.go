@@ -5,6 +5,7 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 )
 
@@ -152,33 +153,31 @@ func TestWrittenIsCached(t *testing.T) {
 // A batch that becomes full while another is under way is published at once.
 func TestFullBatchIsPublished(t *testing.T) {
 	t.Parallel()
-	log := &outOfOrder{fakeLog: newFakeLog(t), holds: map[uint64]chan struct{}{}, tried: make(chan uint64, 100)}
-	o := prepare(t, log, func(c *Config) { c.MaxAppend, c.MaxInFlight = 1<<10, 2 })
-	if err := o.claim(t); err != nil {
-		t.Fatal(err)
-	}
-	for range MaxInFlightLimit {
-		<-log.tried
-	}
-	first := make(chan struct{})
-	log.holds[MaxInFlightLimit+1] = first
-	o.run(t)
-	_, c := o.add(t, "first")
-	<-log.tried
-	for _, size := range []int{300, 300, 400} { // the third one fills it
-		_, _ = o.add(t, strings.Repeat("x", size))
-	}
-	select {
-	case seq := <-log.tried:
-		if seq != MaxInFlightLimit+2 {
-			t.Errorf("append %d is published", seq)
+	synctest.Test(t, func(t *testing.T) {
+		log := &outOfOrder{fakeLog: newFakeLog(t), holds: map[uint64]chan struct{}{}, tried: make(chan uint64, 100)}
+		o := prepare(t, log, func(c *Config) { c.MaxAppend, c.MaxInFlight = 1<<10, 2 })
+		if err := o.claim(t); err != nil {
+			t.Fatal(err)
 		}
-	case <-time.After(patience):
-		t.Error("a full batch waits for the one under way")
-	}
-	close(first)
-	durable(t, c)
-	durable(t, o.Barrier())
+		first := make(chan struct{})
+		log.holds[MaxInFlightLimit+1] = first
+		o.run(t)
+		_, c := o.add(t, "first")
+		published := MaxInFlightLimit + 1
+		for _, size := range []int{300, 300, 400, 300} { // the third one fills the second batch
+			synctest.Wait()
+			if len(log.tried) != published {
+				t.Errorf("before a record of %d bytes %d appends are published, want %d", size, len(log.tried), published)
+			}
+			_, _ = o.add(t, strings.Repeat("x", size))
+			if size == 400 {
+				published++
+			}
+		}
+		close(first)
+		durable(t, c)
+		durable(t, o.Barrier())
+	})
 }
 
 func TestWaitTellsWhy(t *testing.T) {

@@ -1,43 +1,56 @@
 package journal
 
 import (
-	"fmt"
+	"errors"
 	"slices"
 	"testing"
 )
 
-// A scan finds what is whole, and leaves the log as it is.
+// A scan brings what can be read, and counts what can't.
 func TestScan(t *testing.T) {
 	t.Parallel()
-	log := newFakeLog(t)
-	o := start(t, log, func(c *Config) { c.MaxAppend = 1 << 10 })
-	var want []string
-	for i := range 20 {
-		rec := fmt.Sprint("record ", i)
-		_, c := o.add(t, rec)
-		durable(t, c)
-		want = append(want, rec)
-	}
-	_, last, err := log.Bounds(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
-	scan := func() (got []string, damaged int) {
-		t.Helper()
-		damaged, err := Scan(t.Context(), log, func(_ Pos, rec []byte) error {
-			got = append(got, string(rec))
-			return nil
-		})
-		if err != nil {
-			t.Fatal(err)
+	fill := func(t *testing.T) *oddLog {
+		log := &oddLog{fakeLog: newFakeLog(t)}
+		log.intrude("w", 0, flagFence)
+		for i, rec := range []string{"one", "two", "three", "four"} {
+			log.intrude("w", uint64(i+1), 0, rec)
 		}
-		return got, damaged
+		return log
 	}
-	if got, damaged := scan(); damaged != 0 || !slices.Equal(got, want) {
-		t.Errorf("found %q, %d damaged", got, damaged)
+	for name, test := range map[string]struct {
+		change  func(l *oddLog)
+		want    []string
+		damaged int
+		err     error
+	}{
+		"whole":       {func(*oddLog) {}, []string{"one", "two", "three", "four"}, 0, nil},
+		"one altered": {func(l *oddLog) { l.entries[2].Data[36] ^= 1 }, []string{"one", "three", "four"}, 1, nil},
+		"trimmed":     {func(l *oddLog) { l.entries = l.entries[2:]; l.first = 3 }, []string{"two", "three", "four"}, 0, nil},
+		"the first ones missing": {func(l *oddLog) {
+			l.entries = l.entries[2:]
+			l.first = 3
+			l.onBounds = func(int) (uint64, uint64, error, bool) { return 1, 5, nil, true }
+		}, []string{"two", "three", "four"}, 2, nil},
+		"the end is missing": {func(l *oddLog) {
+			l.onBounds = func(int) (uint64, uint64, error, bool) { return 1, 7, nil, true }
+		}, []string{"one", "two", "three", "four"}, 2, nil},
+		"nothing is told": {func(l *oddLog) { l.lagging = true }, nil, 5, nil},
+		"the bounds are not told": {func(l *oddLog) {
+			l.onBounds = func(int) (uint64, uint64, error, bool) { return 0, 0, errOdd, true }
+		}, nil, 0, errOdd},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			log := fill(t)
+			test.change(log)
+			var got []string
+			damaged, err := Scan(t.Context(), log, func(_ Pos, rec []byte) error { got = append(got, string(rec)); return nil })
+			if !slices.Equal(got, test.want) || damaged != test.damaged || !errors.Is(err, test.err) {
+				t.Errorf("%q, %d damaged, %v; want %q, %d, %v", got, damaged, err, test.want, test.damaged, test.err)
+			}
+		})
 	}
-	if _, after, _ := log.Bounds(t.Context()); after != last {
-		t.Errorf("the log has grown from %d to %d", last, after)
+	if _, err := Scan(t.Context(), fill(t), func(Pos, []byte) error { return errOdd }); err != errOdd {
+		t.Errorf("who is told refuses: %v", err)
 	}
-	durable(t, o.Barrier()) // nobody claimed it
 }

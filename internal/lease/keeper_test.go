@@ -841,6 +841,37 @@ func TestEntryRemoved(t *testing.T) {
 	})
 }
 
+// How many partitions were agreed on can be asked without taking part.
+func TestAgreed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := &link{fakeCluster: newFakeCluster()}
+		if _, err := Agreed(t.Context(), l, "ws"); !errors.Is(err, jet.ErrNotFound) {
+			t.Errorf("where none ever ran: %v", err)
+		}
+		for value, want := range map[string]uint32{"1": 1, "1024": MaxCount, "0": 0, "1025": 0, "many": 0, "-1": 0} {
+			l.write("count", value)
+			n, err := Agreed(t.Context(), l, "ws")
+			if n != want || (err == nil) != (want > 0) || err != nil && !strings.Contains(err.Error(), value) {
+				t.Errorf("%q: %d, %v", value, n, err)
+			}
+		}
+		for _, op := range []string{"open ws_leases", "get count"} {
+			l.fault = func(o, key string) error {
+				if o+" "+key == op {
+					return jet.ErrUnavailable
+				}
+				return nil
+			}
+			if _, err := Agreed(t.Context(), l, "ws"); !errors.Is(err, jet.ErrUnavailable) {
+				t.Errorf("%s fails: %v", op, err)
+			}
+		}
+		if len(l.writes) != 6 {
+			t.Error("it took part")
+		}
+	})
+}
+
 func TestPause(t *testing.T) {
 	t.Parallel()
 	if err := pause(t.Context(), -1); err != nil {
