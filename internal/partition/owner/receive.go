@@ -162,7 +162,7 @@ func (o *Owner) receive(in ReceiveIn) (d delivery, w *waiter, commit *journal.Co
 			// Others may get the lock: there may be many to dead-letter.
 			o.mu.Unlock()
 			o.mu.Lock()
-			if q, def, err = o.open(in.Queue); err != nil {
+			if q, _, err = o.open(in.Queue); err != nil {
 				return d, nil, nil, err
 			}
 			d = o.take(q, t)
