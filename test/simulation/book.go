@@ -56,6 +56,7 @@ type page struct {
 	purges []span
 	moves  []moveNote
 	ghosts int // receives without an answer: each may have taken anything
+	asked  int // receives under way, which may, too
 	groups map[string][]*message
 }
 
@@ -204,6 +205,19 @@ func (b *book) unknown() {
 	b.mu.Lock()
 	b.stats.Unknown++
 	b.mu.Unlock()
+}
+
+// asking notes that a receive is about to be asked for, and returns what notes that
+// it has ended.
+func (b *book) asking(p *page) (ended func()) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	p.asked++
+	return func() {
+		b.mu.Lock()
+		defer b.mu.Unlock()
+		p.asked--
+	}
 }
 
 // ghost notes a receive without an answer.
@@ -417,7 +431,7 @@ func (b *book) mayBeDead(m *message) bool {
 	for _, t := range m.takes {
 		most = max(most, int(t.count))
 	}
-	return most+p.ghosts >= p.maxReceive
+	return most+p.ghosts+p.asked >= p.maxReceive
 }
 
 // deleting notes that a delete is about to be asked for.

@@ -143,6 +143,9 @@ func (c *client) send(q queuePlan) {
 	if c.r.IntN(4) == 0 {
 		count = 1 + c.r.IntN(9)
 	}
+	if c.s.plan.big > 0 { // as an API does, which bounds a batch below what the log takes at once
+		count = min(count, max(1, c.s.plan.maxPayload/2/c.s.plan.big))
+	}
 	items := make([]item, count)
 	for i := range items {
 		c.sent++
@@ -223,9 +226,15 @@ func (c *client) receive(q queuePlan, v verb) {
 	}
 	for range 3 {
 		start := time.Now()
-		got, p, err := on(c, c.node(), q, v, limit, func(ctx context.Context, r *run, def *registry.Queue) ([]partition.Received, error) {
-			return r.svc.Receive(ctx, def, opts)
-		})
+		ended := func() {}
+		got, p, err := onPage(c, c.node(), q, v, limit, func(p *page) { ended = c.s.book.asking(p) },
+			func(ctx context.Context, r *run, def *registry.Queue) ([]partition.Received, error) {
+				return r.svc.Receive(ctx, def, opts)
+			})
+		if p != nil && errors.Is(err, errUnknown) {
+			c.s.book.ghost(p)
+		}
+		ended()
 		if err == nil {
 			c.handle(c.s.book.received(p, start, time.Duration(opts.Visibility)*time.Second, opts.Attempt, got))
 			return
@@ -233,7 +242,6 @@ func (c *client) receive(q queuePlan, v verb) {
 		if p == nil || !errors.Is(err, errUnknown) {
 			return
 		}
-		c.s.book.ghost(p)
 		if opts.Attempt == "" {
 			return
 		}

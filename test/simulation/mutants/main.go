@@ -58,6 +58,13 @@ func run() error {
 		return err
 	}
 	defer os.RemoveAll(dir)
+	// Runs that fail anyway show nothing.
+	if o, err := try(root, dir, mutant{name: "none", file: mutants[0].file}); err != nil {
+		return err
+	} else if o.seed != "" {
+		return fmt.Errorf("without any fault the run of seed %s fails: %s", o.seed, o.shown)
+	}
+	log.Printf("%d runs without a fault", *seeds)
 	var list []outcome
 	missed := 0
 	for _, m := range mutants {
@@ -95,7 +102,7 @@ func try(root, dir string, m mutant) (outcome, error) {
 	if err != nil {
 		return outcome{}, err
 	}
-	if n := strings.Count(string(source), m.old); n != 1 {
+	if n := strings.Count(string(source), m.old); n != 1 && m.old != "" {
 		return outcome{}, fmt.Errorf("the text to be replaced stands %d times in %s", n, m.file)
 	}
 	changed := filepath.Join(dir, "changed.go")
