@@ -334,7 +334,19 @@ func TestWalkGoesOnAlone(t *testing.T) {
 		change(3)
 		time.Sleep(time.Second)
 		synctest.Wait()
+		log, _, err := stores(t.Context(), w.Node("reader"), "ws")
+		if err != nil {
+			t.Fatal(err)
+		}
 		first, last, _ := w.Bounds("ws_registry")
+		if err := log.Read(t.Context(), first, last, func(e jet.Entry) error {
+			if len(e.Data) > maxEntry+maxKeeps+4<<10 {
+				t.Errorf("entry %d has %d bytes", e.Seq, len(e.Data))
+			}
+			return nil
+		}); err != nil {
+			t.Fatal(err)
+		}
 		if r.state.floor == 1 || first == 1 || r.walk != nil {
 			t.Errorf("floor %d, log %d to %d, walk %+v", r.state.floor, first, last, r.walk)
 		}
@@ -425,8 +437,38 @@ func TestRepairFromFiles(t *testing.T) {
 			t.Error(err)
 		}
 		w.Elect("ws_marks")
-		if got := contents(up(t, w.Node("b"), Config{})); len(got) != 2 {
-			t.Error(got)
+		r := up(t, w.Node("b"), Config{})
+		if got := contents(r); len(got) != 2 || r.state.total != 2 || r.state.quiet != 0 {
+			t.Error(got, r.state.total, r.state.quiet)
 		}
 	})
+}
+
+func TestConfigIsChecked(t *testing.T) {
+	t.Parallel()
+	for i, c := range []Config{
+		{Marks: noBucket{}}, {Log: noLog{}},
+		{Log: noLog{}, Marks: noBucket{}, MaxQueues: -1},
+		{Log: noLog{}, Marks: noBucket{}, Refresh: -1},
+	} {
+		if _, err := New(c); err == nil {
+			t.Errorf("%d passes", i)
+		}
+	}
+}
+
+// TestCloneIsDeep: nothing of a copy is shared that could be altered.
+func TestCloneIsDeep(t *testing.T) {
+	t.Parallel()
+	q := full()
+	c := q.Clone()
+	c.Redrive.MaxReceives++
+	c.RedriveAllow.Permission = "denyAll"
+	c.RedriveAllow.Sources[0] = "other"
+	c.Tags["a"] = "other"
+	want := full()
+	if q.Redrive.MaxReceives != want.Redrive.MaxReceives || q.RedriveAllow.Permission != want.RedriveAllow.Permission ||
+		q.RedriveAllow.Sources[0] != "a" || q.Tags["a"] != "b" {
+		t.Errorf("%+v", q)
+	}
 }
