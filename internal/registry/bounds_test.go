@@ -472,3 +472,39 @@ func TestCloneIsDeep(t *testing.T) {
 		t.Errorf("%+v", q)
 	}
 }
+
+// TestWalkIsDue: with more than twice as many items as definitions and least more,
+// unless another node's walk was seen lately.
+func TestWalkIsDue(t *testing.T) {
+	t.Parallel()
+	r, err := New(Config{Log: noLog{}, Marks: noBucket{}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.minGarbage = 10
+	s := r.state
+	for id := range uint64(2) {
+		s.contents[tagQueue].put(opened[Queue]{def: &Queue{Meta: Meta{ID: id + 1, Account: "a", Region: "r", Name: fmt.Sprint(id)}}})
+	}
+	for _, tt := range []struct {
+		total, floorTotal, quiet uint64
+		want                     bool
+	}{
+		{114, 100, 50, false}, {115, 100, 50, true}, {15, 0, 10, true}, {15, 0, 9, false}, {115, 101, 50, false}, {14, 0, 10, false},
+	} {
+		s.total, s.floorTotal, s.quiet = tt.total, tt.floorTotal, tt.quiet
+		if got := s.due(10); got != tt.want {
+			t.Errorf("%+v: %v", tt, got)
+		}
+	}
+	// Of a walk that another node overtook nothing is written, nor does it go on.
+	s.total, s.floorTotal, s.quiet, s.floor = 2, 0, 2, 20
+	for begin, goesOn := range map[uint64]bool{19: false, 20: false, 21: true} {
+		r.walk = &walk{begin: begin}
+		b := &batch{entry: entry{floor: s.floor}}
+		r.keep(b, 0)
+		if len(b.items) > 0 != goesOn || b.trim > 0 != goesOn || b.flags&flagKeeps > 0 != goesOn || goesOn && b.floor != begin {
+			t.Errorf("begun at %d: %+v", begin, b)
+		}
+	}
+}
