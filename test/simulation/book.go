@@ -397,7 +397,7 @@ func (b *book) counts(t *take, moved bool) {
 // undone checks a delivery against deletes that were acknowledged.
 func (b *book) undone(t *take) {
 	for _, d := range t.m.deletes {
-		if !t.start.After(d.end) {
+		if !t.start.After(d.end) || d.take.server != t.server && t.m.purged() {
 			continue
 		}
 		if d.final || d.take.server == t.server && d.take.page == t.page && d.take.count+1 == t.count {
