@@ -28,6 +28,7 @@ import (
 var (
 	seeds = flag.Int("seeds", 2000, "how many runs may be needed to find a fault")
 	only  = flag.String("only", "", "only faults whose name has these words")
+	trust = flag.Bool("trust", false, "don't run the simulation as it is first")
 	write = flag.String("write", "", "Markdown file whose table is replaced by the result")
 	limit = flag.Duration("limit", 10*time.Minute, "for one fault; one with which a run goes on for half of it is found thereby")
 )
@@ -59,12 +60,13 @@ func run() error {
 	}
 	defer os.RemoveAll(dir)
 	// Runs that fail anyway show nothing.
-	if o, err := try(root, dir, mutant{name: "none", file: mutants[0].file}); err != nil {
+	if *trust {
+		log.Print("without a look at what fails anyway")
+	} else if o, err := try(root, dir, mutant{name: "none", file: mutants[0].file}); err != nil {
 		return err
 	} else if o.seed != "" {
 		return fmt.Errorf("without any fault the run of seed %s fails: %s", o.seed, o.shown)
 	}
-	log.Printf("%d runs without a fault", *seeds)
 	var list []outcome
 	missed := 0
 	for _, m := range mutants {
