@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/credentials"
@@ -133,11 +134,12 @@ func TestCloseAnswersReceivesThatWait(t *testing.T) {
 // waitFor waits until the server's metrics have the line.
 func waitFor(t *testing.T, s *waystation.Server, line string) {
 	t.Helper()
-	for {
-		if strings.Contains(get(t, s.URL()+"/metrics"), line+"\n") {
-			return
-		}
-		if t.Context().Err() != nil {
+	look := time.NewTicker(10 * time.Millisecond)
+	defer look.Stop()
+	for !strings.Contains(get(t, s.URL()+"/metrics"), line+"\n") {
+		select {
+		case <-look.C:
+		case <-t.Context().Done():
 			t.Fatal("never seen: ", line)
 		}
 	}

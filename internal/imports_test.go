@@ -29,21 +29,36 @@ var mayImport = map[string][]string{
 	"internal/jet/jetsim":  {"internal/jet"},
 	"internal/jet/jettest": {"internal/jet"},
 	"internal/queue":       {},
+	"internal/fields":      {},
+	"internal/pattern":     {},
+	"internal/egress":      {},
+	"internal/schedule":    {},
 	"internal/access":      {"internal/access/oidc"},
 	"internal/access/oidc": {},
 
-	"internal/registry": {"internal/jet"},
+	"internal/registry": {"internal/fields", "internal/jet"},
 	// The rooms of a partition, each of which knows only those below it.
-	"internal/partition/state": {"internal/queue"},
+	"internal/partition/state": {"internal/fields", "internal/queue"},
 	"internal/partition/owner": {"internal/journal", "internal/partition/state", "internal/queue", "internal/registry"},
 	"internal/partition": {
-		"internal/jet", "internal/journal", "internal/lease", "internal/partition/owner", "internal/partition/state",
+		"internal/fields", "internal/jet", "internal/journal", "internal/lease", "internal/partition/owner", "internal/partition/state",
 		"internal/queue", "internal/registry",
 	},
+
+	// Services upon the queues.
+	"internal/delivery": {"internal/egress", "internal/fields", "internal/partition", "internal/registry"},
+	"internal/inlet":    {"internal/access", "internal/partition", "internal/registry"},
+	"internal/bus": {
+		"internal/access", "internal/delivery", "internal/egress", "internal/fields", "internal/inlet", "internal/partition", "internal/pattern",
+		"internal/registry",
+	},
+	"internal/topic":     {"internal/access", "internal/delivery", "internal/egress", "internal/fields", "internal/partition", "internal/pattern", "internal/registry"},
+	"internal/scheduler": {"internal/access", "internal/inlet", "internal/partition", "internal/registry", "internal/schedule"},
 
 	"internal/awsapi/protocol": {"internal/access", "internal/awsapi/protocol/eventstream"},
 	// What services have in common beside the wire.
 	"internal/awsapi/characters": {},
+	"internal/awsapi/constraint": {},
 	"internal/awsapi/page":       {},
 	"internal/awsapi/attribute":  {"internal/awsapi/characters", "internal/partition"},
 	"internal/awsapi/batch":      {"internal/access", "internal/awsapi/protocol"},
@@ -52,17 +67,31 @@ var mayImport = map[string][]string{
 		"internal/access", "internal/awsapi/attribute", "internal/awsapi/batch", "internal/awsapi/characters",
 		"internal/awsapi/page", "internal/awsapi/protocol", "internal/awsapi/resource", "internal/partition", "internal/registry",
 	},
-	"internal/awsapi/sts": {"internal/access", "internal/awsapi/protocol"},
+	"internal/awsapi/sns": {
+		"internal/access", "internal/awsapi/attribute", "internal/awsapi/batch", "internal/awsapi/characters", "internal/awsapi/page",
+		"internal/awsapi/protocol", "internal/awsapi/resource", "internal/egress", "internal/partition", "internal/pattern", "internal/registry",
+		"internal/topic",
+	},
+	"internal/awsapi/events": {
+		"internal/access", "internal/awsapi/characters", "internal/awsapi/constraint", "internal/awsapi/page", "internal/awsapi/protocol",
+		"internal/awsapi/resource", "internal/bus", "internal/egress", "internal/partition", "internal/pattern", "internal/registry", "internal/schedule",
+	},
+	"internal/awsapi/scheduler": {
+		"internal/access", "internal/awsapi/attribute", "internal/awsapi/characters", "internal/awsapi/constraint", "internal/awsapi/page",
+		"internal/awsapi/protocol", "internal/awsapi/resource", "internal/partition", "internal/registry", "internal/schedule", "internal/scheduler",
+	},
+	"internal/awsapi/sts": {"internal/access", "internal/awsapi/constraint", "internal/awsapi/protocol"},
 	// The list of all APIs.
 	"internal/awsapi/protocol/eventstream": {},
 	"internal/awsapi/protocol/vectors":     {}, // tests only
 
-	"internal/awsapi": {"internal/awsapi/protocol", "internal/awsapi/sqs", "internal/awsapi/sts"},
+	"internal/awsapi": {"internal/awsapi/events", "internal/awsapi/protocol", "internal/awsapi/scheduler", "internal/awsapi/sns", "internal/awsapi/sqs", "internal/awsapi/sts"},
 
 	"internal/telemetry": {},
 	"internal/app": {
-		"internal/access", "internal/awsapi", "internal/awsapi/protocol", "internal/awsapi/sqs",
-		"internal/jet", "internal/journal", "internal/partition", "internal/registry", "internal/telemetry",
+		"internal/delivery", "internal/egress",
+		"internal/access", "internal/awsapi", "internal/awsapi/events", "internal/awsapi/protocol", "internal/awsapi/scheduler", "internal/awsapi/sns", "internal/awsapi/sqs",
+		"internal/bus", "internal/jet", "internal/journal", "internal/partition", "internal/registry", "internal/scheduler", "internal/telemetry", "internal/topic",
 	},
 	"":               {"internal/app"},
 	"cmd/waystation": {"internal/app", "internal/bench", "internal/demo", "internal/telemetry"},
@@ -89,7 +118,7 @@ var onlyIn = []struct {
 	{"github.com/aws/", []string{"internal/bench", "internal/demo", "test", "examples", "bench"}, true, "the AWS SDK is for tests and clients"},
 	{"github.com/prometheus/", []string{"internal/telemetry"}, true, "services report through hooks"},
 	{"github.com/alecthomas/kong", []string{"cmd"}, true, "only the command knows its flags"},
-	{"net/http", []string{"internal/awsapi", "internal/access", "internal/app", "internal/telemetry", "internal/bench", "internal/demo", "cmd", "test", "examples", "bench"}, true, "services know nothing of HTTP"},
+	{"net/http", []string{"internal/awsapi", "internal/access", "internal/app", "internal/delivery", "internal/egress", "internal/telemetry", "internal/bench", "internal/demo", "cmd", "test", "examples", "bench"}, true, "services know nothing of HTTP"},
 }
 
 // impure is what the pure packages must not import: the state machine of a queue

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Style and analysis: formatting, build, vet, staticcheck.
+# Style and analysis: formatting, go.mod, build, vet, the systems that have files of their
+# own, golangci-lint (.golangci.yml says what and why).
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
@@ -10,9 +11,14 @@ if [ -n "$unformatted" ]; then
   echo "$unformatted"
   exit 1
 fi
+echo "== go.mod"
+go mod tidy -diff
 echo "== build"
 go build ./...
 echo "== vet"
 go vet ./...
-echo "== staticcheck"
-go run honnef.co/go/tools/cmd/staticcheck@v0.8.2 ./...
+# The one that is most unlike; the workflow's builds take all.
+echo "== another system"
+TARGETS="windows/amd64" scripts/release.sh
+echo "== golangci-lint"
+go run github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0 run ./...

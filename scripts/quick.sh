@@ -5,7 +5,7 @@ set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 base=$(git merge-base HEAD "${1:-main}")
-changed=$({ git diff --name-only "$base"; git ls-files --others --exclude-standard; } | grep '\.go$' | xargs -r -n1 dirname | sort -u)
+changed=$({ git diff --name-only "$base"; git ls-files --others --exclude-standard; } | { grep '\.go$' || true; } | xargs -r -n1 dirname | sort -u)
 [ -n "$changed" ] || { echo "No Go file differs from ${1:-main}."; exit 0; }
 module=$(go list -m)
 pattern=$(sed "s|^\.$|$module|; t; s|^|$module/|" <<<"$changed")

@@ -2,10 +2,11 @@
 # Builds the binary for every system that a release is made for:
 #   scripts/release.sh            checks that it builds, keeps nothing
 #   scripts/release.sh DIR        leaves waystation-OS-ARCH and SHA256SUMS in DIR
+#   TARGETS="windows/amd64 darwin/arm64" scripts/release.sh    only these
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
-targets=(linux/amd64 linux/arm64 darwin/amd64 darwin/arm64 windows/amd64 windows/arm64)
+read -ra targets <<<"${TARGETS:-linux/amd64 linux/arm64 darwin/amd64 darwin/arm64 windows/amd64 windows/arm64}"
 out=${1:-}
 scratch=
 if [ -z "$out" ]; then

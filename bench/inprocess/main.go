@@ -75,6 +75,7 @@ var scenarios = map[string]func(context.Context, options, *report) error{
 	"memory":     memory,
 	"replay":     replay,
 	"queues":     queues,
+	"endpoints":  endpoints,
 }
 
 func main() {

@@ -10,6 +10,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/waystation/waystation/internal/delivery"
 	"github.com/waystation/waystation/internal/jet"
 	"github.com/waystation/waystation/internal/partition"
 	"github.com/waystation/waystation/internal/registry"
@@ -62,7 +63,7 @@ func open(ctx context.Context, dir string) (n *node, err error) {
 	if n.registry, err = registry.Open(ctx, conn, "ws", registry.Config{MaxQueues: maxQueues}); err != nil {
 		return nil, err
 	}
-	if n.Service, err = partition.New(partition.Config{Conn: conn, Registry: n.registry, Prefix: "ws", Node: "bench"}); err != nil {
+	if n.Service, err = partition.New(partition.Config{Conn: conn, Registry: n.registry, Prefix: "ws", Node: "bench", Kinds: delivery.Kinds(0)}); err != nil {
 		return nil, err
 	}
 	n.registry.SetPlacer(n.Place)

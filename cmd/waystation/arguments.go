@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"regexp"
 	"strings"
@@ -44,6 +45,9 @@ var parserWords = []struct {
 
 // plain says an error of the parser in words for people.
 func plain(err error, args []string) string {
+	if file := (configFileError{}); errors.As(err, &file) {
+		return file.Error()
+	}
 	text := err.Error()
 	if rest, ok := strings.CutPrefix(text, "unexpected argument "); ok && len(args) > 0 && strings.HasPrefix(rest, args[0]) {
 		return fmt.Sprintf("unknown command %q%s", args[0], strings.TrimPrefix(rest, args[0]))

@@ -22,6 +22,7 @@ type cli struct {
 	Bench      bench.Command     `cmd:"" help:"Put load on an SQS endpoint and measure it."`
 	Repair     repairCommand     `cmd:"" help:"Bring back damaged definitions of queues."`
 	Status     statusCommand     `cmd:"" help:"Show the state of a running server."`
+	Deliveries deliveriesCommand `cmd:"" help:"Show what was pushed to HTTP endpoints, and try again what failed."`
 	Completion completionCommand `cmd:"" help:"Print the script that completes commands and flags in a shell."`
 	Version    versionCommand    `cmd:"" help:"Print the version."`
 	Help       helpCommand       `cmd:"" help:"Show this help, or that of a command."`
@@ -77,6 +78,7 @@ func newParser(ctx context.Context, stdout, stderr io.Writer, exit func(int)) (*
 			{Key: "server", Title: "Server"},
 			{Key: "tls", Title: "HTTPS"},
 			{Key: "nats", Title: "Log (NATS JetStream)"},
+			{Key: "delivery", Title: "Pushing to HTTP endpoints"},
 			{Key: "limits", Title: "Limits"},
 			{Key: "operations", Title: "Operations"},
 		}),
@@ -142,7 +144,7 @@ func (f *configFile) Resolve(ctx *kong.Context, _ *kong.Path, flag *kong.Flag) (
 		}
 		if path != "" {
 			if f.keys, err = app.ReadConfigFile(path); err != nil {
-				return nil, err
+				return nil, configFileError{err}
 			}
 		}
 		f.loaded = true
@@ -157,6 +159,10 @@ func (f *configFile) Resolve(ctx *kong.Context, _ *kong.Path, flag *kong.Flag) (
 	}
 	return nil, nil
 }
+
+// configFileError is one of the file, which the parser tells as if it were one of the
+// first flag that the command line does not set.
+type configFileError struct{ error }
 
 // configPath finds the value of --config before kong has applied the flags.
 func configPath(ctx *kong.Context) (string, error) {

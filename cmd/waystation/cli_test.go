@@ -138,8 +138,9 @@ func TestExitCodes(t *testing.T) {
 		{[]string{"completion", "tcsh"}, 2, "bash"},
 		{[]string{"serve", "--nonsense"}, 2, "--nonsense"},
 		{[]string{"serve", "--partitions", "x"}, 2, "--partitions"},
-		{[]string{"serve", "--config", filepath.Join(dir, "missing")}, 2, "missing"},
-		{[]string{"serve", "--config", configYAML(t, "lisen: x\n")}, 2, "lisen"},
+		{[]string{"serve", "--config", filepath.Join(dir, "missing")}, 2, "waystation: configuration file: open " + filepath.Join(dir, "missing")},
+		{[]string{"serve", "--config", configYAML(t, "lisen: x\n")}, 2, `line 1: "lisen" is not a setting`},
+		{[]string{"serve", "--config", configYAML(t, "partitions: x\n")}, 2, `waystation: configuration file `},
 		{[]string{"serve", "--data", dir, "--listen", "0.0.0.0:0"}, 2, "--keys FILE"},
 		{[]string{"status", "--url", "http://127.0.0.1:1"}, 1, "no server answers at http://127.0.0.1:1"},
 	} {

@@ -20,15 +20,20 @@ import (
 // maxStatusBytes bounds the answer that status reads.
 const maxStatusBytes = 16 << 20
 
+// operated is a server that an operator asks.
+type operated struct {
+	URL string `default:"http://127.0.0.1:4566" env:"WAYSTATION_URL" help:"Address of the server, or of its --metrics-listen." placeholder:"URL"`
+	CA  string `name:"ca" help:"CAs (PEM) that an HTTPS server is checked against." placeholder:"FILE"`
+}
+
 type statusCommand struct {
-	URL  string `default:"http://127.0.0.1:4566" env:"WAYSTATION_URL" help:"Address of the server, or of its --metrics-listen." placeholder:"URL"`
-	CA   string `name:"ca" help:"CAs (PEM) that an HTTPS server is checked against." placeholder:"FILE"`
-	JSON bool   `name:"json" help:"Print the whole answer as JSON."`
+	operated
+	JSON bool `name:"json" help:"Print the whole answer as JSON."`
 }
 
 // Run asks the server and prints its answer.
 func (c *statusCommand) Run(ctx context.Context, out io.Writer) error {
-	data, err := c.fetch(ctx)
+	data, err := c.fetch(ctx, http.MethodGet, "/status")
 	if err != nil {
 		return err
 	}
@@ -43,7 +48,8 @@ func (c *statusCommand) Run(ctx context.Context, out io.Writer) error {
 	return writeStatus(out, s)
 }
 
-func (c *statusCommand) fetch(ctx context.Context) ([]byte, error) {
+// fetch asks for a page of the server's own.
+func (c *operated) fetch(ctx context.Context, method, page string) ([]byte, error) {
 	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
 	defer cancel()
 	transport := &http.Transport{DisableKeepAlives: true}
@@ -58,7 +64,7 @@ func (c *statusCommand) fetch(ctx context.Context) ([]byte, error) {
 		}
 		transport.TLSClientConfig = &tls.Config{RootCAs: pool}
 	}
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, strings.TrimSuffix(c.URL, "/")+"/status", nil)
+	req, err := http.NewRequestWithContext(ctx, method, strings.TrimSuffix(c.URL, "/")+page, nil)
 	if err != nil {
 		return nil, err
 	}
@@ -71,7 +77,8 @@ func (c *statusCommand) fetch(ctx context.Context) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	if resp.StatusCode == http.StatusForbidden {
+	switch kind, _, _ := strings.Cut(resp.Header.Get("Content-Type"), ";"); {
+	case resp.StatusCode == http.StatusForbidden, page != "/status" && resp.StatusCode != http.StatusOK && kind == "text/plain":
 		return nil, errors.New(strings.TrimSpace(string(data)))
 	}
 	if resp.StatusCode != http.StatusOK {
@@ -83,6 +90,9 @@ func (c *statusCommand) fetch(ctx context.Context) ([]byte, error) {
 func writeStatus(out io.Writer, s app.Status) error {
 	var b strings.Builder
 	fmt.Fprintf(&b, "Waystation %s, node %s, %s, up %s\n", s.Version, s.Node, s.State, time.Duration(s.Uptime*float64(time.Second)).Round(time.Second))
+	if len(s.Roles) < len(app.Roles()) {
+		fmt.Fprintf(&b, "  roles    %s\n", strings.Join(s.Roles, ", "))
+	}
 	keys := "keys checked"
 	if s.Open {
 		keys = "open: any key is accepted"

@@ -7,6 +7,9 @@
 //	                 │                                   │                      └─────> refused
 //	                 └─ after 3 tries ─> [… -dlq]        └─ after 3 tries ─> [… -dlq]
 //
+// Each payment is announced on an event bus, and a topic behind it tells whoever has
+// subscribed (news.go, sender.go).
+//
 // Queues deliver at least once, and workers crash at bad moments. So each step
 // may run twice for one order, and each is idempotent: asking the warehouse or
 // the payment provider again for the same order returns the first answer.

@@ -19,16 +19,17 @@ type Depth struct{ Waiting, Dead int }
 // Depth asks for the depth of a step's queues.
 func (s *Shop) Depth(ctx context.Context, step string) (Depth, error) {
 	q := s.Queues[step]
-	waiting, err := s.count(ctx, q.URL)
+	waiting, err := count(ctx, s.Client, q.URL)
 	if err != nil {
 		return Depth{}, err
 	}
-	dead, err := s.count(ctx, q.DeadURL)
+	dead, err := count(ctx, s.Client, q.DeadURL)
 	return Depth{waiting, dead}, err
 }
 
-func (s *Shop) count(ctx context.Context, url string) (total int, err error) {
-	out, err := s.Client.GetQueueAttributes(ctx, &sqs.GetQueueAttributesInput{
+// count is how many messages a queue has: visible, in flight or delayed.
+func count(ctx context.Context, client *sqs.Client, url string) (total int, err error) {
+	out, err := client.GetQueueAttributes(ctx, &sqs.GetQueueAttributesInput{
 		QueueUrl: aws.String(url),
 		AttributeNames: []types.QueueAttributeName{
 			types.QueueAttributeNameApproximateNumberOfMessages,

@@ -56,6 +56,8 @@ type Shop struct {
 	Payments  *Payments
 	Book      *Book
 	Queues    map[string]Queue // by step; set by Open
+	// News, if set, is told of every payment.
+	News *News
 	// Observe, if set, is told what happens to each message. It is called from
 	// the workers' goroutines.
 	Observe func(Event)

@@ -28,10 +28,13 @@ func (s *Shop) setAsideStock(ctx context.Context, t Task) error {
 }
 
 // authorizePayment handles a message of the second queue.
-func (s *Shop) authorizePayment(_ context.Context, t Task) error {
+func (s *Shop) authorizePayment(ctx context.Context, t Task) error {
 	err := s.Payments.Authorize(t.Order, t.Amount)
 	switch {
 	case errors.Is(err, ErrDeclined):
+		if err := s.announce(ctx, PaymentDeclined, t); err != nil {
+			return err
+		}
 		s.Warehouse.Release(t.Order)
 		s.Book.Refuse(t.Order.ID, err)
 		return nil
@@ -43,6 +46,18 @@ func (s *Shop) authorizePayment(_ context.Context, t Task) error {
 			return errDied // the card is charged, but nobody has noted it
 		}
 	}
+	if err := s.announce(ctx, PaymentAuthorized, t); err != nil {
+		return err
+	}
 	s.Book.Fulfil(t.Order.ID)
 	return nil
+}
+
+// announce tells whoever wants to know. If it fails, the message of this step comes again,
+// and with it the announcement.
+func (s *Shop) announce(ctx context.Context, what string, t Task) error {
+	if s.News == nil {
+		return nil
+	}
+	return s.News.Announce(ctx, what, Payment{Order: t.Order.ID, Customer: t.Order.Customer, Amount: t.Amount, Currency: t.Order.Currency})
 }

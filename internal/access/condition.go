@@ -251,13 +251,9 @@ func binaryEquals(v string) (func(string) bool, error) {
 }
 
 func inNetwork(v string) (func(string) bool, error) {
-	network, err := netip.ParsePrefix(v)
+	network, err := parseNetwork(v)
 	if err != nil {
-		addr, err := netip.ParseAddr(v)
-		if err != nil {
-			return nil, fmt.Errorf("%q is neither an IP address nor a network such as 203.0.113.0/24", v)
-		}
-		network = netip.PrefixFrom(addr, addr.BitLen())
+		return nil, fmt.Errorf("%q is neither an IP address nor a network such as 203.0.113.0/24", v)
 	}
 	return func(s string) bool {
 		addr, err := netip.ParseAddr(s)

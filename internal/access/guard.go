@@ -4,6 +4,7 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"net/url"
 	"strings"
 )
 
@@ -30,7 +31,7 @@ func (a *Access) guard(r *http.Request) error {
 		if a.ownOrigin(origin[0], r) {
 			return nil
 		}
-		return refuse("Web pages of " + clip(origin[0]) + " may not use a server without a keys file: name the site with --open-origins.")
+		return refuse("Web pages of " + clip(origin[0]) + " may not use a server without a keys file: name the site with --cors-origins.")
 	}
 	switch site := r.Header["Sec-Fetch-Site"]; {
 	case len(site) == 0:
@@ -40,13 +41,13 @@ func (a *Access) guard(r *http.Request) error {
 	case site[0] == "same-origin":
 		return nil
 	case site[0] != "none":
-		return refuse("Web pages of other sites may not use a server without a keys file: name their site with --open-origins.")
+		return refuse("Web pages of other sites may not use a server without a keys file: name their site with --cors-origins.")
 	}
 	if reading(r) {
 		return nil
 	}
 	return refuse("A server without a keys file lets browsers only read by links and forms: " +
-		"use an SDK or a command line, or name the page's site with --open-origins.")
+		"use an SDK or a command line, or name the page's site with --cors-origins.")
 }
 
 // CheckPage refuses what guard does, for pages of the server itself that are not
@@ -103,12 +104,16 @@ func browser(r *http.Request) bool {
 }
 
 // reading reports whether r changes nothing: a GET of a page, or of an action
-// that only looks.
+// that only looks. A query that net/url does not take whole (it stops at 10000
+// parameters, empty ones too) may hold an action that the API finds.
 func reading(r *http.Request) bool {
 	if r.Method != http.MethodGet && r.Method != http.MethodHead {
 		return false
 	}
-	q := r.URL.Query()
+	q, err := url.ParseQuery(r.URL.RawQuery)
+	if err != nil {
+		return false
+	}
 	action := q.Get("Action")
 	return !q.Has("Action") || strings.HasPrefix(action, "List") || strings.HasPrefix(action, "Get") || strings.HasPrefix(action, "Describe")
 }

@@ -223,6 +223,28 @@ func webIdentityError(err error) error {
 	return &Error{Code: "InvalidIdentityToken", Status: 400, Message: message}
 }
 
+// ServiceRole is what a service is with a role, on behalf of one of its resources: the
+// role's trust policy has to let it do sts:AssumeRole, with the conditions of context
+// (aws:SourceArn, aws:SourceAccount). name is the session's. ErrAccessDenied also if
+// there is no such role; in open mode there is any.
+// https://docs.aws.amazon.com/IAM/latest/UserGuide/id_roles_create_for-service.html
+func (a *Access) ServiceRole(service, arn, name string, context Context) (Principal, error) {
+	r, err := a.role(arn)
+	if err != nil {
+		return Principal{}, err
+	}
+	who := OfService(service)
+	if !a.open {
+		if err := a.mayAssume(&who, r, &Grant{Role: arn, Name: name, Context: context}); err != nil {
+			return Principal{}, err
+		}
+	}
+	return Principal{
+		Account: r.Account, ARN: sessionARN(r, name), UserID: uniqueID("AROA", r.Account, r.Name) + ":" + name, Policy: r.Policy,
+		Session: &Session{Role: arn, Issued: a.now(), Expires: a.now().Add(MinSession)},
+	}, nil
+}
+
 // SessionToken gives a user temporary credentials of its own.
 // https://docs.aws.amazon.com/STS/latest/APIReference/API_GetSessionToken.html
 func (a *Access) SessionToken(p *Principal, g Grant) (Credentials, error) {

@@ -131,6 +131,8 @@ func TestConditions(t *testing.T) {
 		{`{"IpAddress":{"aws:SourceIp":"203.0.113.8"}}`, false},
 		{`{"NotIpAddress":{"aws:SourceIp":"203.0.113.8"}}`, true},
 		{`{"IpAddress":{"aws:SourceIp":"2001:db8::/32"}}`, false},
+		{`{"IpAddress":{"aws:SourceIp":"::ffff:203.0.113.0/120"}}`, true},
+		{`{"NotIpAddress":{"aws:SourceIp":"::ffff:203.0.113.0/120"}}`, false},
 		{`{"NumericEquals":{"x:n":7}}`, true},
 		{`{"NumericNotEquals":{"x:n":"7.0"}}`, false},
 		{`{"NumericLessThan":{"x:n":7}}`, false},

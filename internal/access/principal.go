@@ -43,6 +43,9 @@ func Root(account string) Principal { return userPrincipal(account, "") }
 // OfService is a service that acts on behalf of one of its resources.
 func OfService(name string) Principal { return Principal{Service: name} }
 
+// OfAccount is the principal of an account's own doing: its root.
+func OfAccount(account string) Principal { return userPrincipal(account, "root") }
+
 func userPrincipal(account, user string) Principal {
 	if user == "" || user == "root" {
 		return Principal{Account: account, ARN: "arn:aws:iam::" + account + ":root", UserID: account}

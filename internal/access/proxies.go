@@ -17,15 +17,11 @@ func ParseProxies(list []string) (Proxies, error) {
 	var p Proxies
 	for _, s := range list {
 		s = strings.TrimSpace(s)
-		network, err := netip.ParsePrefix(s)
+		network, err := parseNetwork(s)
 		if err != nil {
-			addr, err := netip.ParseAddr(s)
-			if err != nil {
-				return Proxies{}, fmt.Errorf("%q is neither an address nor a network such as 10.0.0.0/8", s)
-			}
-			network = netip.PrefixFrom(addr, addr.BitLen())
+			return Proxies{}, fmt.Errorf("%q is neither an address nor a network such as 10.0.0.0/8", s)
 		}
-		p.networks = append(p.networks, network.Masked())
+		p.networks = append(p.networks, network)
 	}
 	return p, nil
 }

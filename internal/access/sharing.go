@@ -13,6 +13,8 @@ type Sharing struct {
 	ID     string   // of a policy that has none, behind the ARN: "SQSDefaultPolicy"
 	Shared []string // actions that can be given away
 	Owner  []string // actions that stay with the owner
+	// Everyone has "*" stand for all accounts.
+	Everyone bool
 	// The most of each; 0: no bound but that of policies.
 	MaxStatements, MaxActions, MaxAccounts int
 	MaxLabel                               int // characters of a label, at least 1
@@ -97,7 +99,7 @@ func (s *Sharing) Check(label string, accounts, actions []string) error {
 		}
 	}
 	for _, account := range accounts {
-		if !IsAccount(account) {
+		if !IsAccount(account) && !(s.Everyone && account == "*") {
 			return &PermissionError{Problem: BadAccount, Value: account}
 		}
 	}
@@ -121,7 +123,9 @@ func (s *Sharing) Add(policy, arn, label string, accounts, actions []string) (st
 	p := permission{Sid: label, Effect: "Allow", Resource: arn}
 	roots, named := make([]string, len(accounts)), make([]string, len(actions))
 	for i, account := range accounts {
-		roots[i] = Root(account).ARN
+		if roots[i] = account; account != "*" {
+			roots[i] = Root(account).ARN
+		}
 	}
 	for i, a := range actions {
 		named[i] = s.Prefix + ":" + a

@@ -12,10 +12,14 @@ import (
 
 	"github.com/waystation/waystation/internal/access"
 	"github.com/waystation/waystation/internal/awsapi/protocol"
+	"github.com/waystation/waystation/internal/bus"
+	"github.com/waystation/waystation/internal/delivery"
 	"github.com/waystation/waystation/internal/jet"
 	"github.com/waystation/waystation/internal/partition"
 	"github.com/waystation/waystation/internal/registry"
+	"github.com/waystation/waystation/internal/scheduler"
 	"github.com/waystation/waystation/internal/telemetry"
+	"github.com/waystation/waystation/internal/topic"
 )
 
 // App is one server. Make it with New, open it with Start, end it with Stop.
@@ -41,6 +45,10 @@ type App struct {
 	access     *access.Access
 	proxies    access.Proxies
 	partitions *partition.Service
+	topics     *topic.Service
+	buses      *bus.Service
+	deliveries *delivery.Service
+	scheduler  *scheduler.Service
 	apis       *protocol.Handler
 }
 
@@ -162,7 +170,7 @@ func (a *App) retire(ctx context.Context) error {
 func (a *App) banner() Banner {
 	b := Banner{
 		Version: Version(), URL: a.URL(), Account: a.cfg.Account,
-		Open: a.access.Open(), Partitions: a.cfg.Partitions,
+		Open: a.access.Open(), Partitions: a.cfg.Partitions, Roles: a.cfg.Roles,
 	}
 	if a.embedded() {
 		b.Data = a.cfg.Data

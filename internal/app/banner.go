@@ -3,6 +3,7 @@ package app
 import (
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 )
 
@@ -11,11 +12,16 @@ type Banner struct {
 	Version, URL, Data, NATS, Account string
 	Open                              bool // any key is accepted
 	Partitions                        int
+	// Roles of the server, empty when it has each.
+	Roles []string
 }
 
 // Attributes are the banner as attributes of a log line.
 func (b Banner) Attributes() []any {
 	args := []any{keyAddress, b.URL, "version", b.Version, "account", b.Account, "partitions", b.Partitions, "open", b.Open}
+	if len(b.Roles) > 0 {
+		args = append(args, "roles", strings.Join(b.Roles, ","))
+	}
 	if b.NATS != "" {
 		return append(args, "nats", b.NATS)
 	}
@@ -41,6 +47,13 @@ func (b Banner) Write(w io.Writer) error {
 		line("keys", "WARNING: open, any access key is accepted; give --keys FILE to check them")
 	} else {
 		line("keys", "checked")
+	}
+	if len(b.Roles) > 0 {
+		line("roles", "%s", strings.Join(b.Roles, ", "))
+	}
+	if len(b.Roles) > 0 && !slices.Contains(b.Roles, RoleQueue) {
+		_, err := io.WriteString(w, s.String())
+		return err
 	}
 	env := ""
 	if b.Open {

@@ -11,6 +11,9 @@ import (
 	"time"
 
 	"github.com/waystation/waystation/internal/access"
+	"github.com/waystation/waystation/internal/bus"
+	"github.com/waystation/waystation/internal/delivery"
+	"github.com/waystation/waystation/internal/scheduler"
 )
 
 // Config says what a server does. Its keys are the same everywhere: the yaml
@@ -28,10 +31,9 @@ type Config struct {
 	// OpenHosts are names by which an open server is addressed, besides those of
 	// loopback: of a container, of an entry in the hosts file. "*.NAME" is all below.
 	OpenHosts []string `yaml:"open-hosts" name:"open-hosts" group:"server" placeholder:"NAME" help:"Without --keys: names by which clients may address the server, besides localhost."`
-	// OpenOrigins are the sites whose web pages may use an open server.
-	OpenOrigins []string `yaml:"open-origins" name:"open-origins" group:"server" placeholder:"URL" help:"Without --keys: web sites (http://localhost:3000) whose pages may use the server."`
-	// CORSOrigins are the sites whose web pages may call the API, with keys too.
-	CORSOrigins []string `yaml:"cors-origins" name:"cors-origins" group:"server" placeholder:"URL" help:"Web sites (https://app.example) whose pages may call the API from a browser (CORS); * is any. Those of --open-origins may anyway."`
+	// CORSOrigins are the sites whose web pages may call the API from a browser. An
+	// open server refuses what comes from any other.
+	CORSOrigins []string `yaml:"cors-origins" name:"cors-origins" group:"server" placeholder:"URL" help:"Web sites (http://localhost:3000) whose pages may call the API from a browser (CORS); * is any, also without --keys."`
 	// EnforcePolicies asks policies of an open server too; with keys they always are.
 	EnforcePolicies bool `yaml:"enforce-policies" name:"enforce-policies" group:"server" help:"Without --keys: enforce policies, which are only stored otherwise."`
 	// TrustedProxies are those whose X-Forwarded headers count.
@@ -40,9 +42,33 @@ type Config struct {
 	ProxyProtocol bool `yaml:"proxy-protocol" name:"proxy-protocol" group:"server" help:"The --trusted-proxies begin connections with a PROXY header, version 1 or 2."`
 	// Node names this process among others; empty makes one up.
 	Node string `yaml:"node" name:"node" group:"server" placeholder:"NAME" help:"Name of this process, unique in a cluster. Default: the host's name and a random suffix, kept in the data folder unless --nats is given."`
+	// Roles are what this server does, see Roles; empty is everything.
+	Roles []string `yaml:"roles" name:"roles" group:"server" placeholder:"ROLE" help:"What this node does: partition, queue, topic, bus, schedule, delivery. Default: everything."`
 	// Partitions is the least number of journals, 1 to 256: a larger number than
 	// there are adds some, a smaller one changes nothing.
 	Partitions int `yaml:"partitions" name:"partitions" group:"server" placeholder:"N" help:"Number of partitions (journals). A larger number adds some later, a smaller one changes nothing."`
+
+	// MaxRulesPerBus bounds the rules of one event bus, 1 to 1,000,000.
+	MaxRulesPerBus int `yaml:"max-rules-per-bus" name:"max-rules-per-bus" group:"server" placeholder:"N" help:"How many rules an event bus may have."`
+
+	// PublicURL is where those to whom messages are pushed reach this server; empty is
+	// the address that it listens on.
+	PublicURL string `yaml:"public-url" name:"public-url" group:"delivery" placeholder:"URL" help:"Address of this server in what is pushed to HTTP endpoints (SubscribeURL, SigningCertURL). Default: the one it listens on."`
+	// EgressAllow and EgressDeny are networks that messages may be pushed to, or not.
+	EgressAllow []string `yaml:"egress-allow" name:"egress-allow" group:"delivery" placeholder:"CIDR" help:"Networks that messages may be pushed to, besides what the Internet can reach. A server on loopback may push to private ones, too."`
+	EgressDeny  []string `yaml:"egress-deny" name:"egress-deny" group:"delivery" placeholder:"CIDR" help:"Networks that messages must not be pushed to; comes before --egress-allow."`
+	// DeliveryWorkers is how many messages this node pushes at a time, DeliveryConcurrency
+	// how many of them to one endpoint, and DeliveryTimeout how long each may take.
+	DeliveryWorkers     int           `yaml:"delivery-workers" name:"delivery-workers" group:"delivery" placeholder:"N" help:"Messages that are pushed at a time."`
+	DeliveryConcurrency int           `yaml:"delivery-concurrency" name:"delivery-concurrency" group:"delivery" placeholder:"N" help:"Messages that are pushed to one endpoint at a time; the same on all nodes."`
+	DeliveryTimeout     time.Duration `yaml:"delivery-timeout" name:"delivery-timeout" group:"delivery" placeholder:"DURATION" help:"Longest time until an endpoint answers."`
+	// DisableEndpointsAfter is how long nothing may reach an endpoint until it is
+	// disabled; 0: never.
+	DisableEndpointsAfter time.Duration `yaml:"disable-endpoints-after" name:"disable-endpoints-after" group:"delivery" placeholder:"DURATION" help:"An endpoint that nothing reached for so long is disabled; 0s: never."`
+	// ScheduleCatchUp says what of the times of schedules that were missed is fired late:
+	// all, last or none; ScheduleCatchUpAge how late, 0 to 8760h.
+	ScheduleCatchUp    string        `yaml:"schedule-catch-up" name:"schedule-catch-up" group:"server" placeholder:"RULE" help:"What schedules fire late that they missed while the server was down: all, last or none."`
+	ScheduleCatchUpAge time.Duration `yaml:"schedule-catch-up-age" name:"schedule-catch-up-age" group:"server" placeholder:"DURATION" help:"What schedules missed by more is never fired."`
 
 	// TLSCert and TLSKey turn the API to HTTPS; TLSClientCA demands client certificates.
 	TLSCert     string `yaml:"tls-cert" name:"tls-cert" group:"tls" placeholder:"FILE" help:"Certificate (PEM) of the API: serves HTTPS."`
@@ -70,7 +96,7 @@ type Config struct {
 	// MaxConnections bounds open client connections; more wait to be accepted.
 	MaxConnections int `yaml:"max-connections" name:"max-connections" group:"limits" placeholder:"N" help:"Most client connections at a time; more are told to come back, or wait."`
 	// MaxRequests bounds requests under way over all connections.
-	MaxRequests int `yaml:"max-requests" name:"max-requests" group:"limits" placeholder:"N" help:"Most requests under way at a time, over all connections; more are told to come back."`
+	MaxRequests int `yaml:"max-requests" name:"max-requests" group:"limits" placeholder:"N" help:"Most requests under way at a time, over all connections; more are told to come back. One caller alone gets half."`
 	// BodyMiB is the memory for bodies under way, in MiB; 0: see bodyMemory.
 	BodyMiB int `yaml:"body-mib" name:"body-mib" group:"limits" placeholder:"MIB" help:"Memory for bodies of requests and answers under way, in MiB; 0 is an eighth of the memory, 64 to 1024."`
 	// CacheMiB is the memory for payloads of one partition, in MiB.
@@ -89,6 +115,7 @@ func Default() Config {
 		Data:           "waystation-data",
 		Account:        "000000000000",
 		Partitions:     1,
+		MaxRulesPerBus: bus.DefaultMaxRules,
 		NATSPrefix:     "ws",
 		Replicas:       1,
 		LogLevel:       "info",
@@ -99,8 +126,18 @@ func Default() Config {
 		CacheMiB:       64,
 		DrainDelay:     5 * time.Second,
 		DrainTimeout:   25 * time.Second,
+
+		DeliveryWorkers:       delivery.DefaultWorkers,
+		DeliveryConcurrency:   delivery.DefaultConcurrency,
+		DeliveryTimeout:       delivery.DefaultTimeout,
+		DisableEndpointsAfter: delivery.DefaultDisableAfter,
+		ScheduleCatchUp:       string(scheduler.CatchUpLast),
+		ScheduleCatchUpAge:    24 * time.Hour,
 	}
 }
+
+// maxCatchUpAge is a year.
+const maxCatchUpAge = 8760 * time.Hour
 
 // Validate tells everything that is wrong with the configuration, a sentence a
 // line, each with what to do about it.
@@ -128,11 +165,9 @@ func (c *Config) Validate() error {
 			bad("open-hosts: %q is not a host name, give it without scheme and port", h)
 		}
 	}
-	for key, sites := range map[string][]string{"open-origins": c.OpenOrigins, "cors-origins": c.CORSOrigins} {
-		for _, o := range sites {
-			if u, err := url.Parse(o); o != "*" && (err != nil || u.Host == "" || u.Scheme == "" || u.Path != "") {
-				bad("%s: %q is not a web site, give it as http://localhost:3000", key, o)
-			}
+	for _, o := range c.CORSOrigins {
+		if u, err := url.Parse(o); o != "*" && (err != nil || u.Host == "" || u.Scheme == "" || u.Path != "") {
+			bad("cors-origins: %q is not a web site, give it as http://localhost:3000", o)
 		}
 	}
 	inRange := func(key string, n, low, high int) {
@@ -141,6 +176,15 @@ func (c *Config) Validate() error {
 		}
 	}
 	inRange("partitions", c.Partitions, 1, 256)
+	inRange("max-rules-per-bus", c.MaxRulesPerBus, 1, 1_000_000)
+	switch scheduler.CatchUp(c.ScheduleCatchUp) {
+	case scheduler.CatchUpAll, scheduler.CatchUpLast, scheduler.CatchUpNone:
+	default:
+		bad("schedule-catch-up: %q is unknown, it can be all, last or none", c.ScheduleCatchUp)
+	}
+	if c.ScheduleCatchUpAge < 0 || c.ScheduleCatchUpAge > maxCatchUpAge {
+		bad("schedule-catch-up-age: %v is out of range, it can be 0s to 8760h", c.ScheduleCatchUpAge)
+	}
 	inRange("metrics-queues", c.MetricsQueues, 0, 1_000_000)
 	inRange("max-connections", c.MaxConnections, 1, 1_000_000)
 	inRange("max-requests", c.MaxRequests, 1, 10_000_000)
@@ -155,6 +199,8 @@ func (c *Config) Validate() error {
 	if c.DrainTimeout < 0 || c.DrainTimeout > time.Hour {
 		bad("drain-timeout: %v is out of range, it can be 0s to 1h", c.DrainTimeout)
 	}
+	errs = append(errs, c.validateRoles()...)
+	errs = append(errs, c.validateDelivery()...)
 	errs = append(errs, c.validateTLS()...)
 	errs = append(errs, c.validateNATS()...)
 	if _, ok := logLevels[c.LogLevel]; !ok {
@@ -248,7 +294,7 @@ func checkAddress(addr string) error {
 	return nil
 }
 
-// loopback tells whether only this machine can reach the address. A name other
+// loopback reports whether only this machine can reach the address. A name other
 // than localhost is never taken for one: what it resolves to can change.
 func loopback(addr string) bool {
 	host, _, err := net.SplitHostPort(addr)

@@ -41,6 +41,10 @@ func TestValidateNamesTheKey(t *testing.T) {
 		{"account too short", func(c *Config) { c.Account = "123" }, "account: "},
 		{"account not digits", func(c *Config) { c.Account = "00000000000x" }, "account: "},
 		{"no partition", func(c *Config) { c.Partitions = 0 }, "partitions: "},
+		{"an unknown role", func(c *Config) { c.NATS, c.Roles = "nats://x:4222", []string{"queues"} }, `roles: "queues" is unknown, they can be partition, queue, `},
+		{"a role twice", func(c *Config) { c.Roles = []string{RolePartition, RoleBus, RoleBus} }, "roles: bus is named twice"},
+		{"nobody has the partitions", func(c *Config) { c.Roles = []string{RoleBus} }, "roles: without partition another node"},
+		{"roles", func(c *Config) { c.NATS, c.Roles = "nats://x:4222", []string{RoleBus, RoleTopic} }, ""},
 		{"no data folder", func(c *Config) { c.Data = "" }, "data: "},
 		{"certificate without key", func(c *Config) { c.TLSCert = file }, "tls-cert, tls-key: "},
 		{"client CAs without certificate", func(c *Config) { c.TLSClientCA = file }, "tls-client-ca: "},
@@ -61,9 +65,8 @@ func TestValidateNamesTheKey(t *testing.T) {
 		{"CORS site without a scheme", func(c *Config) { c.CORSOrigins = []string{"app.example"} }, "cors-origins: "},
 		{"no requests", func(c *Config) { c.MaxRequests = 0 }, "max-requests: 0 is out of range"},
 		{"negative memory", func(c *Config) { c.BodyMiB = -1 }, "body-mib: -1 is out of range"},
-		{"origin without a scheme", func(c *Config) { c.OpenOrigins = []string{"localhost:3000"} }, "open-origins: "},
 		{"names", func(c *Config) {
-			c.OpenHosts, c.OpenOrigins = []string{"a", "*.b"}, []string{"http://localhost:3000", "*"}
+			c.OpenHosts, c.CORSOrigins = []string{"a", "*.b"}, []string{"http://localhost:3000", "*"}
 		}, ""},
 		{"drain timeout", func(c *Config) { c.DrainTimeout = 2 * time.Hour }, "drain-timeout: "},
 	}

@@ -32,7 +32,7 @@ func TestHTTP2(t *testing.T) {
 	for name, secure := range map[string]bool{"with TLS": true, "prior knowledge": false} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			c := httpConfig{patience: time.Minute, handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			c := httpConfig{drainTimeout: time.Minute, handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 				io.WriteString(w, r.Proto)
 			})}
 			var ca *x509.CertPool
@@ -79,7 +79,7 @@ func TestHTTP2Drain(t *testing.T) {
 			now[r.RemoteAddr]--
 			mu.Unlock()
 		}),
-		drain: func() { close(drained) }, patience: time.Minute,
+		drain: func() { close(drained) }, drainTimeout: time.Minute,
 	})
 	client := http2Client(t, nil)
 	answers := make(chan error, sent)

@@ -52,7 +52,7 @@ func TestStopFinishesRequestsInFlight(t *testing.T) {
 			<-drained
 			io.WriteString(w, "finished")
 		}),
-		drain: func() { close(drained) }, patience: time.Minute,
+		drain: func() { close(drained) }, drainTimeout: time.Minute,
 	})
 	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
 	answer := make(chan string, 1)
@@ -86,7 +86,7 @@ func TestStopCutsOffAfterItsPatience(t *testing.T) {
 			close(inside)
 			<-r.Context().Done()
 		}),
-		patience: time.Millisecond,
+		drainTimeout: time.Millisecond,
 	})
 	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
 	failed := make(chan error, 1)
@@ -113,12 +113,12 @@ func TestConnectionBound(t *testing.T) {
 	log := newLines()
 	opened := make(chan int, 100)
 	s, stop := testServer(t, httpConfig{
-		handler: &front{
+		handler: &pagesAndAPIs{
 			apis:  http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { io.WriteString(w, "api") }),
 			busy:  func(w http.ResponseWriter, r *http.Request) { http.Error(w, "busy", http.StatusServiceUnavailable) },
 			pages: map[string]http.Handler{"/healthz": healthPage()},
 		},
-		maxConnections: 1, connections: func(n int) { opened <- n }, patience: time.Minute, log: slog.New(slog.NewTextHandler(log, nil)),
+		maxConnections: 1, connections: func(n int) { opened <- n }, drainTimeout: time.Minute, log: slog.New(slog.NewTextHandler(log, nil)),
 	})
 	url := urlOf(s.listener.Addr(), false)
 	keep := &http.Client{Transport: &http.Transport{}}
@@ -176,6 +176,13 @@ func TestOutOfDescriptors(t *testing.T) {
 	log := newLines()
 	l := newLimitListener(&fullListener{Listener: inner}, 100, func(int) {}, slog.New(slog.NewTextHandler(log, nil)))
 	defer l.Close()
+	none := true
+	l.open = func() (*os.File, error) {
+		if none {
+			return nil, syscall.EMFILE
+		}
+		return openNull()
+	}
 	var conns []net.Conn
 	for i := range spareFiles + 1 {
 		client, err := net.Dial("tcp", inner.Addr().String())
@@ -195,14 +202,60 @@ func TestOutOfDescriptors(t *testing.T) {
 		}
 		conns = append(conns, c)
 	}
-	for _, c := range conns {
+	for i, c := range conns {
+		if i == len(conns)/2 { // until now others took what a connection left
+			none = false
+		}
 		c.Close()
 	}
+	if len(l.spares) != spareFiles {
+		t.Errorf("%d descriptors are spare again", len(l.spares))
+	}
+	// The system wants a descriptor before there is a client: when one comes, there may
+	// be descriptors again, and it is a client like any other.
+	client, err := net.Dial("tcp", inner.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer client.Close()
+	c, err := l.Accept()
+	if err != nil || inReserve(c) {
+		t.Fatalf("with descriptors again: %v, in reserve: %v", err, err == nil)
+	}
+	c.Close()
 	if len(l.spares) != spareFiles || len(l.slots) != 0 {
 		t.Errorf("%d descriptors are spare again, %d connections counted", len(l.spares), len(l.slots))
 	}
 	if n := strings.Count(log.String(), "no file descriptors left"); n != 1 {
 		t.Errorf("told %d times:\n%s", n, log)
+	}
+}
+
+// TestNoSpareAfterClose: a connection that outlives its listener leaves no descriptor
+// put aside.
+func TestNoSpareAfterClose(t *testing.T) {
+	t.Parallel()
+	inner, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	l := newLimitListener(&fullListener{Listener: inner}, 100, func(int) {}, slog.New(slog.DiscardHandler))
+	defer l.Close()
+	l.open = func() (*os.File, error) { return nil, syscall.EMFILE }
+	client, err := net.Dial("tcp", inner.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer client.Close()
+	c, err := l.Accept()
+	if err != nil {
+		t.Fatal(err)
+	}
+	l.open = openNull
+	l.Close()
+	c.Close()
+	if n := len(l.spares); n != 0 {
+		t.Errorf("%d descriptors are put aside", n)
 	}
 }
 
@@ -273,7 +326,7 @@ func TestProxyProtocol(t *testing.T) {
 			t.Parallel()
 			s, stop := testServer(t, httpConfig{
 				handler:       http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { io.WriteString(w, "from "+r.RemoteAddr) }),
-				proxyProtocol: true, proxies: tt.proxies, patience: time.Minute,
+				proxyProtocol: true, proxies: tt.proxies, drainTimeout: time.Minute,
 			})
 			c, err := net.Dial("tcp", s.listener.Addr().String())
 			if err != nil {
@@ -299,7 +352,7 @@ func TestFront(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	f := &front{
+	f := &pagesAndAPIs{
 		access: keyed,
 		apis:   http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { io.WriteString(w, "api") }),
 		pages: map[string]http.Handler{

@@ -1,6 +1,7 @@
 package app
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
@@ -32,11 +33,11 @@ const (
 
 // httpServer serves one address.
 type httpServer struct {
-	server   *http.Server
-	listener net.Listener
-	tls      bool
-	drain    func()        // called once when stopping begins, before waiting for requests
-	patience time.Duration // for requests in flight when stopping
+	server       *http.Server
+	listener     net.Listener
+	tls          bool
+	drain        func()        // called once when stopping begins, before waiting for requests
+	drainTimeout time.Duration // for requests in flight when stopping
 }
 
 type httpConfig struct {
@@ -46,10 +47,11 @@ type httpConfig struct {
 	connections    func(change int)
 	log            *slog.Logger
 	drain          func()
-	patience       time.Duration
+	drainTimeout   time.Duration
 	retiring       func() bool    // whether connections should come to an end; nil: never
 	proxies        access.Proxies // those that speak the PROXY protocol, if any do
 	proxyProtocol  bool
+	headerMemory   int64 // for headers that are arriving, in bytes; 0: minHeaderMemory
 }
 
 // newHTTPServer makes a server of a listener, which it closes when it stops.
@@ -59,16 +61,26 @@ func newHTTPServer(l net.Listener, c httpConfig) *httpServer {
 	if c.proxyProtocol {
 		l = proxyProtocol(l, c.proxies)
 	}
+	l = headerListener{l, &headerRoom{left: cmp.Or(c.headerMemory, minHeaderMemory)}, c.tls != nil}
+	state := nextHeader
+	if c.tls == nil {
+		parking := newParkingListener(l)
+		l, state = parking, func(c net.Conn, s http.ConnState) {
+			nextHeader(c, s)
+			parking.state(c, s)
+		}
+	}
 	return &httpServer{
 		server: &http.Server{
-			Handler: lastWords(c.handler, c.retiring), ConnContext: connContext, TLSConfig: c.tls,
+			Handler: lastWords(c.handler, c.retiring), ConnContext: connContext, ConnState: state, TLSConfig: c.tls,
 			Protocols: protocols(), HTTP2: http2Config(),
 			ReadHeaderTimeout: readHeaderTimeout, ReadTimeout: readTimeout, WriteTimeout: writeTimeout,
 			IdleTimeout: idleTimeout, MaxHeaderBytes: maxHeaderBytes,
-			ErrorLog: slog.NewLogLogger(c.log.Handler(), slog.LevelDebug),
+			DisableGeneralOptionsHandler: true, // it reads bodies that are counted nowhere
+			ErrorLog:                     slog.NewLogLogger(c.log.Handler(), slog.LevelDebug),
 		},
 		listener: l,
-		tls:      c.tls != nil, drain: c.drain, patience: c.patience,
+		tls:      c.tls != nil, drain: c.drain, drainTimeout: c.drainTimeout,
 	}
 }
 
@@ -77,7 +89,7 @@ type reserveKey struct{}
 
 // connContext marks a connection, so that its requests can be told from others'.
 func connContext(ctx context.Context, c net.Conn) context.Context {
-	ctx = protocol.ConnContext(ctx)
+	ctx = context.WithValue(protocol.ConnContext(ctx), headerKey{}, headerConnOf(c))
 	if inReserve(c) {
 		return context.WithValue(ctx, reserveKey{}, true)
 	}
@@ -91,6 +103,9 @@ func lastWords(next http.Handler, retiring func() bool) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if retiring != nil && retiring() || r.Context().Value(reserveKey{}) != nil {
 			w.Header().Set("Connection", "close")
+		}
+		if c, _ := r.Context().Value(headerKey{}).(*headerConn); c != nil {
+			c.handled(r)
 		}
 		next.ServeHTTP(w, r)
 	})
@@ -129,7 +144,7 @@ func urlOf(a net.Addr, tls bool) string {
 }
 
 // run serves until ctx is cancelled. Then it stops accepting, lets requests in
-// flight finish for as long as its patience, and returns nil.
+// flight finish for its drainTimeout, and returns nil.
 func (s *httpServer) run(ctx context.Context) error {
 	served := make(chan error, 1)
 	go func() {
@@ -145,7 +160,7 @@ func (s *httpServer) run(ctx context.Context) error {
 	case <-ctx.Done():
 	}
 	s.drain()
-	wait, cancel := context.WithTimeout(context.WithoutCancel(ctx), s.patience)
+	wait, cancel := context.WithTimeout(context.WithoutCancel(ctx), s.drainTimeout)
 	defer cancel()
 	err := s.shutdown(wait)
 	if err != nil {
@@ -155,7 +170,7 @@ func (s *httpServer) run(ctx context.Context) error {
 		return e
 	}
 	if errors.Is(err, context.DeadlineExceeded) {
-		return fmt.Errorf("requests were still in flight after %v and were cut off", s.patience)
+		return fmt.Errorf("requests were still in flight after %v and were cut off", s.drainTimeout)
 	}
 	return err
 }

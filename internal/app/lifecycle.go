@@ -11,7 +11,7 @@ import (
 )
 
 // stopTimeout bounds how long one service may take to stop after its context
-// was cancelled and its own patience is over, before it is left behind and said so.
+// was cancelled and the time that it asked for is over, before it is left behind and said so.
 const stopTimeout = 30 * time.Second
 
 // service is a row of the table of services.
@@ -21,24 +21,24 @@ type service struct {
 	// are stopped after it.
 	needs []string
 	// open builds the service and connects it to what it needs.
-	open func(ctx context.Context) (parts, error)
+	open func(ctx context.Context) (opened, error)
 }
 
-// parts are what a service gives to the process; any may be nil.
-type parts struct {
+// opened is what a service gives to the process when it is opened; any may be nil.
+type opened struct {
 	// run blocks until its context is cancelled, and then returns nil.
 	run func(ctx context.Context) error
 	// ready is closed once the service does its work. nil: as soon as it is opened.
 	ready <-chan struct{}
 	// gate holds the opening of later services until this one is ready.
 	gate bool
-	// patience is what the service may take to stop beyond stopTimeout.
-	patience time.Duration
+	// drainTimeout is what the service may take to stop beyond stopTimeout.
+	drainTimeout time.Duration
 	// close frees what open took. It is called after run has returned.
 	close func() error
 }
 
-// checkTable tells whether every service comes after what it needs.
+// checkTable reports whether every service comes after what it needs.
 func checkTable(table []service) error {
 	var seen []string
 	for _, s := range table {
@@ -58,7 +58,7 @@ func checkTable(table []service) error {
 // started is a service that was opened.
 type started struct {
 	service
-	parts
+	opened
 	cancel context.CancelFunc
 	done   chan struct{} // closed when run returned
 	err    error         // of run, unless told through failed; read after done
@@ -101,7 +101,7 @@ func (g *group) open(ctx context.Context, s service) error {
 	g.log.Debug("service opened", keyService, s.name, keyDuration, time.Since(began).String())
 	// A service lives until the group stops it, not until the opener's context ends.
 	runCtx, cancel := context.WithCancel(context.WithoutCancel(ctx))
-	st := &started{service: s, parts: p, cancel: cancel, done: make(chan struct{})}
+	st := &started{service: s, opened: p, cancel: cancel, done: make(chan struct{})}
 	g.started = append(g.started, st)
 	if p.run == nil {
 		close(st.done)
@@ -139,11 +139,11 @@ func (g *group) open(ctx context.Context, s service) error {
 // that failed meanwhile, or of the context.
 func (g *group) ready(ctx context.Context) error {
 	for _, st := range g.started {
-		if st.parts.ready == nil {
+		if st.opened.ready == nil {
 			continue
 		}
 		select {
-		case <-st.parts.ready:
+		case <-st.opened.ready:
 		case err := <-g.failed:
 			return err
 		case <-ctx.Done():
@@ -159,14 +159,14 @@ func (g *group) stop() error {
 	var errs []error
 	for _, st := range slices.Backward(g.started) {
 		st.cancel()
-		timer := time.NewTimer(stopTimeout + st.patience)
+		timer := time.NewTimer(stopTimeout + st.drainTimeout)
 		select {
 		case <-st.done:
 			if st.err != nil && !errors.Is(st.err, context.Canceled) {
 				errs = append(errs, named(st.name, st.err))
 			}
 		case <-timer.C:
-			errs = append(errs, fmt.Errorf("%s: did not stop within %v", st.name, stopTimeout+st.patience))
+			errs = append(errs, fmt.Errorf("%s: did not stop within %v", st.name, stopTimeout+st.drainTimeout))
 		}
 		timer.Stop()
 		if st.close != nil {

@@ -33,10 +33,10 @@ func (d *diary) want(t *testing.T, lines ...string) {
 
 // calm is a service that runs until it is stopped.
 func calm(d *diary, name string, needs ...string) service {
-	return service{name: name, needs: needs, open: func(context.Context) (parts, error) {
+	return service{name: name, needs: needs, open: func(context.Context) (opened, error) {
 		d.note("open " + name)
 		ready := make(chan struct{})
-		return parts{
+		return opened{
 			run: func(ctx context.Context) error {
 				close(ready)
 				<-ctx.Done()
@@ -70,7 +70,7 @@ func TestOpeningFailureStopsWhatWasOpened(t *testing.T) {
 	d := &diary{}
 	g := newGroup(slog.New(slog.DiscardHandler))
 	broken := errors.New("broken")
-	err := g.start(t.Context(), []service{calm(d, "a"), {name: "b", open: func(context.Context) (parts, error) { return parts{}, broken }}, calm(d, "c")})
+	err := g.start(t.Context(), []service{calm(d, "a"), {name: "b", open: func(context.Context) (opened, error) { return opened{}, broken }}, calm(d, "c")})
 	if !errors.Is(err, broken) || !strings.Contains(err.Error(), "b: broken") {
 		t.Fatalf("error %v", err)
 	}
@@ -81,8 +81,8 @@ func TestFailureWhileStartingIsToldOnce(t *testing.T) {
 	t.Parallel()
 	g := newGroup(slog.New(slog.DiscardHandler))
 	broken := errors.New("broken")
-	err := g.start(t.Context(), []service{{name: "a", open: func(context.Context) (parts, error) {
-		return parts{run: func(context.Context) error { return broken }, ready: make(chan struct{}), gate: true}, nil
+	err := g.start(t.Context(), []service{{name: "a", open: func(context.Context) (opened, error) {
+		return opened{run: func(context.Context) error { return broken }, ready: make(chan struct{}), gate: true}, nil
 	}}})
 	if err == nil || err.Error() != "a: broken" {
 		t.Fatalf("error %v", err)
@@ -95,8 +95,8 @@ func TestFailureWhileRunning(t *testing.T) {
 		d := &diary{}
 		g := newGroup(slog.New(slog.DiscardHandler))
 		fail := make(chan struct{})
-		err := g.start(t.Context(), []service{calm(d, "a"), {name: "b", open: func(context.Context) (parts, error) {
-			return parts{run: func(context.Context) error { <-fail; return result }}, nil
+		err := g.start(t.Context(), []service{calm(d, "a"), {name: "b", open: func(context.Context) (opened, error) {
+			return opened{run: func(context.Context) error { <-fail; return result }}, nil
 		}}})
 		if err != nil {
 			t.Fatal(name, err)
@@ -117,9 +117,9 @@ func TestCancelWhileWaitingAtTheGate(t *testing.T) {
 	t.Parallel()
 	g := newGroup(slog.New(slog.DiscardHandler))
 	ctx, cancel := context.WithCancel(t.Context())
-	err := g.start(ctx, []service{{name: "a", open: func(context.Context) (parts, error) {
+	err := g.start(ctx, []service{{name: "a", open: func(context.Context) (opened, error) {
 		cancel()
-		return parts{run: func(ctx context.Context) error { <-ctx.Done(); return nil }, ready: make(chan struct{}), gate: true}, nil
+		return opened{run: func(ctx context.Context) error { <-ctx.Done(); return nil }, ready: make(chan struct{}), gate: true}, nil
 	}}})
 	if !errors.Is(err, context.Canceled) {
 		t.Fatalf("error %v", err)
@@ -128,7 +128,7 @@ func TestCancelWhileWaitingAtTheGate(t *testing.T) {
 
 func TestTableOrder(t *testing.T) {
 	t.Parallel()
-	none := func(context.Context) (parts, error) { return parts{}, nil }
+	none := func(context.Context) (opened, error) { return opened{}, nil }
 	for name, table := range map[string][]service{
 		"need after":   {{name: "a", needs: []string{"b"}, open: none}, {name: "b", open: none}},
 		"need missing": {{name: "a", needs: []string{"b"}, open: none}},

@@ -35,6 +35,7 @@ type limitListener struct {
 	changed func(int) // +1 when a connection opens, -1 when it closes
 	log     *slog.Logger
 	now     func() time.Time
+	open    func() (*os.File, error) // takes a descriptor
 
 	complained time.Time // owned by Accept
 
@@ -45,24 +46,51 @@ type limitListener struct {
 func newLimitListener(l net.Listener, n int, changed func(int), log *slog.Logger) *limitListener {
 	limited := &limitListener{
 		Listener: l, slots: make(chan struct{}, n), reserve: make(chan struct{}, reserved), spares: make(chan *os.File, spareFiles),
-		changed: changed, log: log, now: time.Now, closed: make(chan struct{}),
+		changed: changed, log: log, now: time.Now, open: openNull, closed: make(chan struct{}),
 	}
-	for range spareFiles {
-		limited.spare()
-	}
+	limited.refill()
 	return limited
 }
 
-// spare puts a descriptor aside, if there is one.
-func (l *limitListener) spare() {
-	f, err := os.Open(os.DevNull)
+func openNull() (*os.File, error) { return os.Open(os.DevNull) }
+
+// spare puts a descriptor aside, and reports whether there was one. A listener that is
+// closed keeps none.
+func (l *limitListener) spare() bool {
+	f, err := l.open()
 	if err != nil {
-		return
+		return false
 	}
 	select {
 	case l.spares <- f:
 	default:
 		f.Close()
+	}
+	select {
+	case <-l.closed: // perhaps since Close has looked
+		l.dropSpares()
+		return false
+	default:
+	}
+	return true
+}
+
+// refill puts aside what is missing, as far as there are descriptors. Whoever gave one
+// up may have found none again: others come first to what one connection leaves.
+func (l *limitListener) refill() {
+	for len(l.spares) < spareFiles && l.spare() {
+	}
+}
+
+// dropSpares closes what is put aside.
+func (l *limitListener) dropSpares() {
+	for {
+		select {
+		case f := <-l.spares:
+			f.Close()
+		default:
+			return
+		}
 	}
 }
 
@@ -90,16 +118,15 @@ func (l *limitListener) Accept() (net.Conn, error) {
 		select {
 		case f := <-l.spares:
 			f.Close()
-			gaveUp, inReserve = true, true
-			c, err = l.Listener.Accept()
+			c, err = l.Listener.Accept() // may wait: the system wants a descriptor before there is a client
+			gaveUp = !l.spare()
+			inReserve = inReserve || gaveUp
 		default:
 		}
 	}
 	if err != nil {
 		<-place
-		if gaveUp {
-			l.spare()
-		}
+		l.refill()
 		return nil, err
 	}
 	if place == l.reserve {
@@ -114,9 +141,7 @@ func (l *limitListener) Accept() (net.Conn, error) {
 	conn := &limitConn{Conn: newPatientConn(c), release: func() {
 		<-place
 		l.changed(-1)
-		if gaveUp {
-			l.spare()
-		}
+		l.refill()
 	}}
 	if inReserve {
 		conn.until = l.now().Add(reserveTime)
@@ -139,13 +164,7 @@ func outOfDescriptors(err error) bool {
 func (l *limitListener) Close() error {
 	l.closeOnce.Do(func() {
 		close(l.closed)
-		for range spareFiles {
-			select {
-			case f := <-l.spares:
-				f.Close()
-			default:
-			}
-		}
+		l.dropSpares()
 	})
 	return l.Listener.Close()
 }
@@ -183,7 +202,7 @@ func inReserve(c net.Conn) bool {
 		switch v := c.(type) {
 		case *limitConn:
 			return !v.until.IsZero()
-		case interface{ NetConn() net.Conn }: // TLS
+		case interface{ NetConn() net.Conn }: // TLS, or parked when idle
 			c = v.NetConn()
 		case interface{ Raw() net.Conn }: // PROXY protocol
 			c = v.Raw()

@@ -22,9 +22,9 @@ type patientConn struct {
 	net.Conn
 	read, write deadline
 
-	mu      sync.Mutex // guards waiting
-	waiting bool       // a read of one byte is in its grace
-	ended   chan bool  // gets one value for each grace: whether the read was told to end
+	mu      sync.Mutex    // guards waiting
+	waiting bool          // a read of one byte is in its grace
+	ended   chan struct{} // gets one value for each grace
 	timer   *time.Timer
 }
 
@@ -33,7 +33,7 @@ type patientConn struct {
 const readGrace = 10 * time.Millisecond
 
 func newPatientConn(c net.Conn) *patientConn {
-	return &patientConn{Conn: c, ended: make(chan bool, 1)}
+	return &patientConn{Conn: c, ended: make(chan struct{}, 1)}
 }
 
 // deadline is one that was set and one that is armed. The armed one is never later.
@@ -90,7 +90,10 @@ func longAgo(t time.Time) bool { return !t.IsZero() && t.Unix() < 1_000_000_000 
 
 // Read implements net.Conn.
 func (c *patientConn) Read(b []byte) (int, error) {
-	if c.read.over() || len(b) == 1 && !c.graceOver() {
+	if len(b) == 1 {
+		c.grace()
+	}
+	if c.read.over() {
 		return 0, os.ErrDeadlineExceeded
 	}
 	for {
@@ -112,39 +115,44 @@ func (c *patientConn) Write(b []byte) (written int, err error) {
 	}
 }
 
-// graceOver waits for the end of a read's grace, and reports whether the read has to
-// be made: it was not told to end.
-func (c *patientConn) graceOver() bool {
+// grace waits before a read of one byte is made, until its grace is over or is ended by
+// a deadline that means "now" or by Close.
+func (c *patientConn) grace() {
 	c.mu.Lock()
+	if c.read.over() { // looked at with the lock: SetReadDeadline may have found nobody in a grace
+		c.mu.Unlock()
+		return
+	}
 	c.waiting = true
 	if c.timer == nil {
-		c.timer = time.AfterFunc(readGrace, func() { c.endGrace(false) })
+		c.timer = time.AfterFunc(readGrace, func() { c.endGrace() })
 	} else {
 		c.timer.Reset(readGrace)
 	}
 	c.mu.Unlock()
-	told := <-c.ended
+	<-c.ended
 	c.timer.Stop() // if it is running already, it may end the next grace early
-	return !told
 }
 
 // endGrace ends the grace of a read, and reports whether there was one in it.
-func (c *patientConn) endGrace(told bool) bool {
+func (c *patientConn) endGrace() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if !c.waiting {
 		return false
 	}
 	c.waiting = false
-	c.ended <- told
+	c.ended <- struct{}{}
 	return true
 }
 
 // SetReadDeadline implements net.Conn.
 func (c *patientConn) SetReadDeadline(t time.Time) error {
-	if longAgo(t) && c.endGrace(true) {
-		c.read.note(t) // nothing is left for it to end
-		return nil
+	if longAgo(t) {
+		c.read.note(t) // before it looks for a grace: one that begins later sees it
+		if c.endGrace() {
+			return nil // nothing is left for it to end
+		}
 	}
 	return c.read.set(t, c.Conn.SetReadDeadline)
 }
@@ -159,8 +167,9 @@ func (c *patientConn) SetDeadline(t time.Time) error {
 	return errors.Join(c.SetReadDeadline(t), c.SetWriteDeadline(t))
 }
 
-// Close implements net.Conn.
+// Close implements net.Conn. A read in its grace learns of it from the connection below.
 func (c *patientConn) Close() error {
-	c.endGrace(true)
-	return c.Conn.Close()
+	err := c.Conn.Close()
+	c.endGrace()
+	return err
 }

@@ -12,6 +12,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 )
 
@@ -95,6 +96,42 @@ func TestPatientConnDeadlines(t *testing.T) {
 	}
 }
 
+// TestPatientConnGrace: what ends a read in its grace ends it at once and says what
+// ended it, also when it came between the read's beginning and its grace.
+func TestPatientConnGrace(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		near, far := net.Pipe()
+		defer far.Close()
+		c := newPatientConn(near)
+		got := make(chan error, 1)
+		read := func() {
+			go func() {
+				_, err := c.Read(make([]byte, 1))
+				got <- err
+			}()
+			synctest.Wait() // until it is in its grace
+		}
+		begun := time.Now() // of the bubble: nothing but a timer moves it
+
+		read()
+		c.SetReadDeadline(time.Unix(1, 0))
+		if err := <-got; !errors.Is(err, os.ErrDeadlineExceeded) {
+			t.Errorf("a deadline: %v", err)
+		}
+		c.grace() // of a read that looked before the deadline was set
+		c.SetReadDeadline(time.Time{})
+		read()
+		c.Close()
+		if err := <-got; !errors.Is(err, io.ErrClosedPipe) {
+			t.Errorf("closed: %v", err)
+		}
+		if waited := time.Since(begun); waited != 0 {
+			t.Errorf("waited for %v", waited)
+		}
+	})
+}
+
 func TestPatientConnWrite(t *testing.T) {
 	t.Parallel()
 	c, far := pair(t)
@@ -125,7 +162,7 @@ func TestPatientConnWrite(t *testing.T) {
 func TestServerSeesClientsGo(t *testing.T) {
 	t.Parallel()
 	inside, gone := make(chan struct{}), make(chan struct{})
-	s, stop := testServer(t, httpConfig{patience: time.Minute, handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	s, stop := testServer(t, httpConfig{drainTimeout: time.Minute, handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		_, _ = io.Copy(io.Discard, r.Body)
 		close(inside)
 		<-r.Context().Done()
@@ -150,7 +187,7 @@ func TestServerSeesClientsGo(t *testing.T) {
 // thousands on one connection, quick ones and slow ones.
 func TestServerPipelines(t *testing.T) {
 	t.Parallel()
-	s, stop := testServer(t, httpConfig{patience: time.Minute, maxConnections: 100, handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	s, stop := testServer(t, httpConfig{drainTimeout: time.Minute, maxConnections: 100, handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		b, _ := io.ReadAll(r.Body)
 		if r.URL.Path == "/slow" {
 			time.Sleep(readGrace + time.Duration(len(b)%3)*time.Millisecond)

@@ -13,8 +13,8 @@ import (
 	"github.com/waystation/waystation/internal/registry"
 )
 
-// opened starts a server in this process.
-func opened(t *testing.T, c Config) *App {
+// startApp starts a server in this process.
+func startApp(t *testing.T, c Config) *App {
 	t.Helper()
 	a, err := New(c, Options{})
 	if err != nil {
@@ -36,7 +36,7 @@ func TestRepair(t *testing.T) {
 	t.Parallel()
 	c := testConfig(t)
 	const queues = 12
-	a := opened(t, c)
+	a := startApp(t, c)
 	create := func(name string) *registry.Queue {
 		q, _, err := a.registry.CreateQueue(t.Context(), registry.Queue{
 			Meta:           registry.Meta{Account: "000000000000", Region: "us-east-1", Name: name},
@@ -132,7 +132,7 @@ func TestRepair(t *testing.T) {
 			if _, err := Repair(t.Context(), copied, Options{}); !errors.Is(err, registry.ErrWhole) {
 				t.Errorf("repaired, it is not whole: %v", err)
 			}
-			a := opened(t, copied)
+			a := startApp(t, copied)
 			defer a.Stop()
 			for i := range queues {
 				q, ok := a.registry.Queue("000000000000", "us-east-1", fmt.Sprintf("queue-%02d", i))

@@ -60,7 +60,7 @@ func (a *App) missing() string {
 // Status tells how the server is.
 func (a *App) Status() Status {
 	s := Status{
-		Version: Version(), State: a.state(), Node: a.cfg.Node,
+		Version: Version(), State: a.state(), Node: a.cfg.Node, Roles: a.cfg.roles(),
 		Started: a.started.UTC(), Uptime: time.Since(a.started).Seconds(),
 		URL: a.URL(), Account: a.cfg.Account, Open: a.access.Open(),
 		NATS:       NATSStatus{Embedded: a.embedded(), Connected: a.conn.Connected()},

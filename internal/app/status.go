@@ -21,6 +21,7 @@ type Status struct {
 	Version string     `json:"version"`
 	State   string     `json:"state"` // starting, ready or draining
 	Node    string     `json:"node"`
+	Roles   []string   `json:"roles"` // what it does, all when --roles was not given
 	Started time.Time  `json:"started"`
 	Uptime  float64    `json:"uptime_seconds"`
 	URL     string     `json:"url"`
@@ -88,24 +89,27 @@ type QueueStatus struct {
 // maxStatusQueues bounds the queues listed by /status.
 const maxStatusQueues = 1000
 
-// front serves the server's own pages beside the AWS APIs. Only GET and HEAD
-// of the exact paths below are its own and only without an Action parameter,
+// pagesAndAPIs serves the server's own pages beside the AWS APIs. Only GET and HEAD,
+// and POST of deliveriesPath, of the exact paths below are its own and only without an Action parameter,
 // so that no request of an API can meet one of them: everything else, queue
 // URLs and "/" included, goes to the APIs unchanged.
-type front struct {
-	apis    http.Handler
-	busy    http.HandlerFunc // answers what comes on connections in reserve
-	pages   map[string]http.Handler
-	access  *access.Access
-	proxies access.Proxies
+type pagesAndAPIs struct {
+	apis  http.Handler
+	busy  http.HandlerFunc // answers what comes on connections in reserve
+	pages map[string]http.Handler
+	// certificate gives that of the signatures of notifications, in PEM form, by its
+	// path; nil: there is none.
+	certificate func(path string) ([]byte, bool)
+	access      *access.Access
+	proxies     access.Proxies
 }
 
 // private are the pages that are only for clients on this machine: they show
 // what there is. With --metrics-listen they have an address of their own.
-var private = map[string]bool{"/status": true, "/metrics": true}
+var private = map[string]bool{"/status": true, "/metrics": true, deliveriesPath: true}
 
-func (f *front) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	if r.Method == http.MethodGet || r.Method == http.MethodHead {
+func (f *pagesAndAPIs) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if r.Method == http.MethodGet || r.Method == http.MethodHead || r.Method == http.MethodPost && r.URL.Path == deliveriesPath {
 		if page, ok := f.pages[r.URL.Path]; ok && !r.URL.Query().Has("Action") {
 			if private[r.URL.Path] && f.access != nil {
 				if err := f.admit(r); err != "" {
@@ -116,6 +120,11 @@ func (f *front) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			page.ServeHTTP(w, r)
 			return
 		}
+		if pem, ok := f.certificateFor(r); ok {
+			w.Header().Set("Content-Type", "application/x-pem-file")
+			_, _ = w.Write(pem) // the client may be gone
+			return
+		}
 	}
 	if r.Context().Value(reserveKey{}) != nil {
 		f.busy(w, r)
@@ -124,10 +133,17 @@ func (f *front) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	f.apis.ServeHTTP(w, r)
 }
 
+func (f *pagesAndAPIs) certificateFor(r *http.Request) ([]byte, bool) {
+	if f.certificate == nil || r.URL.RawQuery != "" {
+		return nil, false
+	}
+	return f.certificate(r.URL.Path)
+}
+
 // admit says why r may not see a private page, "" = it may. A browser on this
 // machine is a client of this machine, so what it sends for web pages is refused,
 // with keys too.
-func (f *front) admit(r *http.Request) string {
+func (f *pagesAndAPIs) admit(r *http.Request) string {
 	o := f.proxies.Of(r)
 	if !o.Addr.IsLoopback() || o.Forwarded {
 		return "This page is for clients on the server's machine; to serve it elsewhere, start the server with --metrics-listen."

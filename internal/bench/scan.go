@@ -3,6 +3,7 @@ package bench
 import (
 	"bytes"
 	"errors"
+	"strings"
 )
 
 // message is what the load generator needs of a received message. The slices
@@ -82,7 +83,7 @@ func (s *scanner) skip(depth int) error {
 		return s.array(func() error { return s.skip(depth + 1) })
 	default:
 		start := s.pos
-		for s.pos < len(s.b) && bytes.IndexByte([]byte(",]} \t\r\n"), s.b[s.pos]) < 0 {
+		for s.pos < len(s.b) && strings.IndexByte(",]} \t\r\n", s.b[s.pos]) < 0 {
 			s.pos++
 		}
 		if s.pos == start {

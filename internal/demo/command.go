@@ -11,6 +11,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/aws/retry"
 	"github.com/aws/aws-sdk-go-v2/credentials"
+	"github.com/aws/aws-sdk-go-v2/service/eventbridge"
+	"github.com/aws/aws-sdk-go-v2/service/sns"
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
 
 	"github.com/waystation/waystation/examples/orders"
@@ -74,12 +76,14 @@ func (c *Command) Run(ctx context.Context, out io.Writer) error {
 
 	transport := &http.Transport{MaxIdleConnsPerHost: 2*c.Workers + 8}
 	defer transport.CloseIdleConnections()
-	shop := orders.NewShop(c.client(srv.url(), transport), catalogue)
+	client := c.client(srv.url(), transport)
+	shop := orders.NewShop(sqs.NewFromConfig(client), catalogue)
+	shop.News = orders.NewNews(eventbridge.NewFromConfig(client), sns.NewFromConfig(client), shop.Client)
 	prefix := ""
 	if c.Endpoint != "" { // do not meddle with the queues of others
 		prefix = fmt.Sprintf("demo-%x-", time.Now().UnixNano()&0xffffff)
 	}
-	if err := shop.Open(ctx, prefix); err != nil {
+	if err := errors.Join(shop.Open(ctx, prefix), shop.News.Open(ctx, prefix)); err != nil {
 		return reason(ctx, err)
 	}
 	if c.Endpoint != "" {
@@ -87,6 +91,7 @@ func (c *Command) Run(ctx context.Context, out io.Writer) error {
 			ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
 			defer cancel()
 			shop.Close(ctx)
+			shop.News.Close(ctx)
 		}()
 	}
 
@@ -99,7 +104,7 @@ func (c *Command) Run(ctx context.Context, out io.Writer) error {
 	}
 	balance := shop.Book.Balance(shop.Payments.Charges())
 	r.summary(balance)
-	if !balance.Right() {
+	if !balance.Right() || r.untold() > 0 {
 		return ErrBalance
 	}
 	return nil
@@ -113,16 +118,18 @@ func reason(ctx context.Context, err error) error {
 	return err
 }
 
-// client is a plain SDK client that has patience with a server that restarts.
-func (c *Command) client(url string, transport *http.Transport) *sqs.Client {
-	return sqs.New(sqs.Options{
+// client is how plain SDK clients reach the server, with patience while it restarts.
+func (c *Command) client(url string, transport *http.Transport) aws.Config {
+	return aws.Config{
 		BaseEndpoint: aws.String(url),
 		Region:       c.Region,
 		Credentials:  credentials.NewStaticCredentialsProvider(c.Key, c.Secret, ""),
 		HTTPClient:   &http.Client{Transport: transport},
-		Retryer: retry.NewStandard(func(o *retry.StandardOptions) {
-			o.MaxAttempts = 12
-			o.MaxBackoff = 500 * time.Millisecond
-		}),
-	})
+		Retryer: func() aws.Retryer {
+			return retry.NewStandard(func(o *retry.StandardOptions) {
+				o.MaxAttempts = 12
+				o.MaxBackoff = 500 * time.Millisecond
+			})
+		},
+	}
 }

@@ -73,9 +73,13 @@ func TestDemo(t *testing.T) {
 			"submitted 200 = fulfilled 190 + refused 10, none lost, none charged twice",
 			"5 orders in set-aside-stock-dlq:", "3 × MUG-GREEN: product is not in the catalogue",
 			"2 orders in authorize-payment-dlq:", "the payment provider was asked again",
+			"email-sender    told 198 customers; of 198 payments announced since it subscribed none missing",
+			"sms-sender      told 190 customers; of 190 payments announced since it subscribed none missing",
+			"loyalty-points subscribes to the topic, while everything goes on", "loyalty-points  told 1",
 		}},
 		{"killed", []string{"--kill", "-n", "60"}, []string{
 			"killing the server", "the server is back on the same folder",
+			"email-sender    told 58 customers; of 58 payments announced since it subscribed none missing",
 			"submitted 60 = fulfilled 56 + refused 4, none lost, none charged twice",
 		}},
 		{"running server", []string{"-n", "20", "--endpoint", other.URL()}, []string{

@@ -47,15 +47,33 @@ func (r *run) day(ctx context.Context, list []orders.Order) error {
 	wg.Go(func() { r.shop.Work(work, r.cmd.Workers) })
 	wg.Go(func() { r.show(work) })
 
-	if err := r.submit(ctx, list); err != nil {
+	join := func(ctx context.Context, name string, only ...string) error {
+		s, err := r.shop.News.Subscribe(ctx, name, only...)
+		if err == nil {
+			wg.Go(func() { s.Work(work) })
+		}
+		return err
+	}
+	if err := join(ctx, "email-sender"); err != nil {
+		return err
+	}
+	if err := join(ctx, "sms-sender", orders.PaymentAuthorized); err != nil {
+		return err
+	}
+	r.out.line("payments are announced on a bus; a topic behind it tells email-sender, and sms-sender of those authorized")
+	newcomer := func() error {
+		r.out.line("loyalty-points subscribes to the topic, while everything goes on")
+		return join(ctx, "loyalty-points", orders.PaymentAuthorized)
+	}
+	if err := r.submit(ctx, list, newcomer); err != nil {
 		return err
 	}
 	r.submitted = time.Since(r.began)
 	return r.settle(ctx)
 }
 
-// submit sends all orders, some of them twice.
-func (r *run) submit(ctx context.Context, list []orders.Order) error {
+// submit sends all orders, some of them twice. After a quarter of them it calls newcomer.
+func (r *run) submit(ctx context.Context, list []orders.Order, newcomer func() error) error {
 	pace := time.NewTicker(max(time.Millisecond, submitTime*batch/time.Duration(len(list))))
 	defer pace.Stop()
 	killAt := -1
@@ -65,6 +83,12 @@ func (r *run) submit(ctx context.Context, list []orders.Order) error {
 	var killed chan error
 	for from := 0; from < len(list); from += batch {
 		part := list[from:min(from+batch, len(list))]
+		if newcomer != nil && from >= len(list)/4 {
+			if err := newcomer(); err != nil {
+				return err
+			}
+			newcomer = nil
+		}
 		if killed == nil && killAt >= 0 && from >= killAt {
 			r.out.line("killing the server (SIGKILL) with %d orders submitted", from)
 			killed = make(chan error, 1)
@@ -146,7 +170,12 @@ func (r *run) settle(ctx context.Context) error {
 		if open == 0 && r.ended == 0 {
 			r.ended = time.Since(r.began)
 		}
+		untold, err := r.shop.News.Waiting(ctx)
+		if err != nil {
+			return err
+		}
 		switch {
+		case waiting == 0 && len(dead) == 0 && untold > 0:
 		case waiting == 0 && len(dead) == 0:
 			// A message on its way from one queue to the other stands in one of
 			// them at any time, so empty queues mean that nothing is left.

@@ -20,7 +20,23 @@ func (r *run) summary(b orders.Balance) {
 	p("%d messages went through after failed tries; the payment provider was asked again %d times and charged nothing.",
 		later, r.shop.Payments.Repeats())
 	p("")
+	for _, s := range r.shop.News.Senders() {
+		told, again := s.Told()
+		owed, missing := r.shop.News.Owed(s)
+		p("%-15s told %d customers; of %d payments announced since it subscribed %s missing, %d came again",
+			s.Name, told, owed, none(missing), again)
+	}
+	p("")
 	p("%s", balanceLine(b))
+}
+
+// untold is how many payments some sender has not heard of, though it should have.
+func (r *run) untold() (total int) {
+	for _, s := range r.shop.News.Senders() {
+		_, missing := r.shop.News.Owed(s)
+		total += missing
+	}
+	return total
 }
 
 // interrupted prints what there was until the demo was broken off: nothing is said

@@ -5,52 +5,11 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"syscall"
 	"testing"
 	"time"
+
+	"github.com/waystation/waystation/test/harness/disk"
 )
-
-// smallDisk mounts a file system of so many bytes.
-func smallDisk(t *testing.T, size int) string {
-	t.Helper()
-	dir := t.TempDir()
-	if err := syscall.Mount("tmpfs", dir, "tmpfs", 0, fmt.Sprintf("size=%d", size)); err != nil {
-		why := fmt.Sprintf("a small file system cannot be mounted here (%v); this test needs root", err)
-		if os.Getenv("CI") != "" {
-			t.Fatal(why)
-		}
-		t.Skip(why)
-	}
-	t.Cleanup(func() {
-		if err := syscall.Unmount(dir, syscall.MNT_DETACH); err != nil {
-			t.Error(err)
-		}
-	})
-	return dir
-}
-
-// hog fills a disk but for so many bytes.
-func hog(t *testing.T, dir string, leave uint64) (path string) {
-	t.Helper()
-	path = filepath.Join(dir, "hog")
-	f, err := os.Create(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer f.Close()
-	for {
-		s, err := diskSpace(dir)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if s.Free <= leave {
-			return path
-		}
-		if _, err := f.Write(make([]byte, min(s.Free-leave, 1<<20))); err != nil && !errors.Is(err, syscall.ENOSPC) {
-			t.Fatal(err)
-		}
-	}
-}
 
 // However full the disk, entries can be removed, and a server can be started to
 // do so; and then there is room again.
@@ -59,8 +18,8 @@ func TestDiskFull(t *testing.T) {
 	for _, again := range []bool{false, true} {
 		t.Run(fmt.Sprintf("started again %v", again), func(t *testing.T) {
 			t.Parallel()
-			disk := smallDisk(t, 96<<20)
-			cfg := Config{Dir: disk + "/data", AckTimeout: 3 * time.Second}
+			dir := disk.Small(t, 96<<20)
+			cfg := Config{Dir: dir + "/data", AckTimeout: 3 * time.Second}
 			c := open(t, cfg)
 			s := stream(t, c)
 			fill(t, s, 100, 256<<10) // blocks of 8 MiB, most of which can go
@@ -68,7 +27,7 @@ func TestDiskFull(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			hog(t, disk, 0)
+			disk.Fill(t, dir, 0)
 			// It fails, the room set aside is used, then it works again; for a journal
 			// that tries again that is all that there is to see.
 			tried := 0
@@ -79,7 +38,7 @@ func TestDiskFull(t *testing.T) {
 				if err := c.Close(); err != nil {
 					t.Fatal(err)
 				}
-				hog(t, disk, 0)
+				disk.Fill(t, dir, 0)
 				c = open(t, cfg)
 				s = stream(t, c)
 			}
@@ -114,11 +73,11 @@ func TestDiskFull(t *testing.T) {
 // What another program takes and gives back leaves no trace.
 func TestDiskFilledByAnother(t *testing.T) {
 	t.Parallel()
-	disk := smallDisk(t, 96<<20)
-	c := open(t, Config{Dir: disk + "/data", AckTimeout: 500 * time.Millisecond})
+	dir := disk.Small(t, 96<<20)
+	c := open(t, Config{Dir: dir + "/data", AckTimeout: 500 * time.Millisecond})
 	s := stream(t, c)
 	fill(t, s, 10, 256<<10)
-	hog(t, disk, 0)
+	disk.Fill(t, dir, 0)
 	ctx := short(t)
 	// Until also what was set aside is taken.
 	for full := 0; full < 3; {
@@ -129,15 +88,13 @@ func TestDiskFilledByAnother(t *testing.T) {
 		if ctx.Err() != nil {
 			t.Fatalf("appends don't end in ErrFull, but in %v", err)
 		}
-		hog(t, disk, 0)
+		disk.Fill(t, dir, 0)
 	}
 	if err := c.Health(ctx); err == nil {
 		t.Error("it is said to be well")
 	}
-	if err := os.Remove(disk + "/hog"); err != nil {
-		t.Fatal(err)
-	}
-	hog(t, disk, healSpace+ballastSize) // little is enough
+	disk.Free(t, dir)
+	disk.Fill(t, dir, healSpace+ballastSize) // little is enough
 	for {
 		err := appendOnce(s, 64<<10)
 		if err == nil {

@@ -15,5 +15,5 @@ func diskSpace(dir string) (Space, error) {
 		return Space{}, fmt.Errorf("statfs %s: %w", dir, err)
 	}
 	size := uint64(st.Bsize)
-	return Space{Free: uint64(st.Bavail) * size, Total: uint64(st.Blocks) * size}, nil
+	return Space{Free: st.Bavail * size, Total: st.Blocks * size}, nil
 }

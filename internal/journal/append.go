@@ -46,6 +46,9 @@ func (j *Journal) Append(rec []byte) (Pos, *Commit, error) {
 	return pos, commit, nil
 }
 
+// MaxRecord is the most bytes that one record can have: what fits an append, which is one message of the log.
+func (j *Journal) MaxRecord() int { return j.maxBytes - j.headerLen - maxLength }
+
 // Barrier returns a Commit that, if it succeeds, proves that this journal owned the log after the call:
 // no other writer had claimed it. It joins the batch that is being gathered, else it is an append of no
 // records.

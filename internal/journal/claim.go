@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/waystation/waystation/internal/jet"
@@ -70,7 +71,13 @@ func (j *Journal) fence(ctx context.Context) (uint64, error) {
 		return 0, err
 	}
 	for number, tries := uint64(0), 0; number < MaxInFlightLimit; {
-		what, err := j.place(ctx, number, last+1)
+		late := uint32(0)
+		if number == 0 {
+			if late, err = j.late(ctx, last); err != nil {
+				return 0, err
+			}
+		}
+		what, err := j.place(ctx, number, last+1, late)
 		if err != nil {
 			return 0, err
 		}
@@ -102,9 +109,64 @@ func (j *Journal) fence(ctx context.Context) (uint64, error) {
 	return last, nil
 }
 
-// place tries to store a fence entry at seq, and finds out what became of it.
-func (j *Journal) place(ctx context.Context, number, seq uint64) (verdict, error) {
+// late counts the entries at the end of the log that do not count: somebody claimed it, a former writer's
+// appends were stored all the same, and then the claim ended. The fence that follows them says so, or else
+// nobody could tell once the one before them is trimmed.
+func (j *Journal) late(ctx context.Context, last uint64) (uint32, error) {
+	var writers []string // of the entries passed, the last one first
+	for seq := last; seq > 0 && len(writers) < MaxInFlightLimit; seq-- {
+		always := true
+		e, err := again(ctx, j, func() (jet.Entry, error) {
+			e, err := j.entry(ctx, seq)
+			always = always && errors.Is(err, errMissing)
+			return e, err
+		})
+		if always && errors.Is(err, errMissing) {
+			return 0, &CorruptError{Seq: seq, Reason: "entry is missing from the log"}
+		}
+		if errors.Is(err, jet.ErrNotFound) {
+			break // the log begins behind it, and was trimmed by the writer of what follows
+		}
+		if err != nil {
+			return 0, err
+		}
+		h, err := decode(seq, e.Data, "")
+		if err != nil {
+			break // replay will say so
+		}
+		if h.fence {
+			n := slices.Index(writers, h.writer)
+			if n < 0 {
+				n = len(writers)
+			}
+			return uint32(n), nil
+		}
+		writers = append(writers, h.writer)
+	}
+	return 0, nil
+}
+
+// entry is the one at seq; jet.ErrNotFound if it is trimmed, and only then.
+func (j *Journal) entry(ctx context.Context, seq uint64) (jet.Entry, error) {
+	e, err := j.cfg.Log.Get(ctx, seq)
+	if !errors.Is(err, jet.ErrNotFound) {
+		return e, err
+	}
+	first, _, boundsErr := j.cfg.Log.Bounds(ctx)
+	if boundsErr == nil && first <= seq {
+		boundsErr = fmt.Errorf("%w: entry %d", errMissing, seq)
+	}
+	if boundsErr != nil {
+		return e, boundsErr
+	}
+	return e, err
+}
+
+// place tries to store a fence entry at seq, and finds out what became of it. late is said of the entries
+// right before it.
+func (j *Journal) place(ctx context.Context, number, seq uint64, late uint32) (verdict, error) {
 	data := appendHeader(nil, j.cfg.Writer, number, flagFence)
+	setLate(data, late)
 	seal(data, 0)
 	id := entryID(j.cfg.Writer, number)
 	return again(ctx, j, func() (verdict, error) {
@@ -139,7 +201,7 @@ func (j *Journal) place(ctx context.Context, number, seq uint64) (verdict, error
 
 // isFence says whether the entry at seq is a fence.
 func (j *Journal) isFence(ctx context.Context, seq uint64) (bool, error) {
-	e, err := again(ctx, j, func() (jet.Entry, error) { return j.cfg.Log.Get(ctx, seq) })
+	e, err := again(ctx, j, func() (jet.Entry, error) { return j.entry(ctx, seq) })
 	if errors.Is(err, jet.ErrNotFound) {
 		return true, nil // stored and trimmed since: only an owner does that
 	}
@@ -167,35 +229,28 @@ func again[T any](ctx context.Context, j *Journal, fn func() (T, error)) (T, err
 	}
 }
 
-// opening finds where the entries that count begin. The log's owner never trims up to an entry that does not
-// count, but a removal that was cut short may end there: then a fence follows that is not its writer's first,
-// and what stands before it came after the first.
-func (j *Journal) opening(ctx context.Context, first, to uint64) (uint64, error) {
-	from := first
+// opening finds where the entries that count begin, by the first MaxInFlightLimit of a log, or all it has. Its
+// owner never trims up to an entry that does not count, but a removal that was cut short may end there. Then a
+// fence follows, before which there are fewer than it can have held up: either it is not its writer's first,
+// and what stands before it came after the first; or it says itself that they do not count.
+func opening(head []jet.Entry) uint64 {
 	var former string
-	_, err := again(ctx, j, func() (struct{}, error) {
-		return struct{}{}, j.cfg.Log.Read(ctx, first, min(to, first+MaxInFlightLimit-1), func(e jet.Entry) error {
-			h, err := decode(e.Seq, e.Data, "")
-			switch {
-			case err != nil:
-				return errOpened // replay will say so
-			case !h.fence:
-				former = h.writer
-				return nil
-			case former != "" && h.writer != former && h.number > 0:
-				from = e.Seq
-			}
-			return errOpened
-		})
-	})
-	if errors.Is(err, errOpened) || errors.Is(err, jet.ErrNotFound) {
-		err = nil
+	for _, e := range head {
+		h, err := decode(e.Seq, e.Data, "")
+		if err != nil {
+			break // replay will say so
+		}
+		if !h.fence {
+			former = h.writer
+			continue
+		}
+		if h.number > 0 && former != "" && former != h.writer || h.number == 0 && h.late > 0 {
+			return e.Seq
+		}
+		break
 	}
-	return from, err
+	return head[0].Seq
 }
-
-// errOpened ends opening's read.
-var errOpened = errors.New("opened")
 
 // epoch follows who owns the log from entry to entry, and tells entries that count from those which a
 // former owner had on their way when it was fenced.
@@ -237,10 +292,6 @@ func (j *Journal) replay(ctx context.Context, to uint64, fn func(Pos, []byte) er
 		return err
 	}
 	j.ring.start(first)
-	own := epoch{}
-	if own.from, err = j.opening(ctx, first, to); err != nil {
-		return err
-	}
 	reading, stop := context.WithCancel(ctx)
 	in := make(chan []jet.Entry, chunks)
 	read := make(chan error, 1)
@@ -264,25 +315,13 @@ func (j *Journal) replay(ctx context.Context, to uint64, fn func(Pos, []byte) er
 			progress(p)
 		}
 	}
-	expect := first
+	r := replaying{j: j, first: first, expect: first, fn: fn, p: &p}
 	for chunk := range in {
 		for _, e := range chunk {
-			if e.Seq != expect {
-				if expect, err = j.gap(ctx, first, expect, e.Seq); err != nil {
-					_ = finish()
-					return err
-				}
-				p.TotalEntries = to - expect + 1
-			}
-			records, err := j.replayEntry(e, &own, fn)
-			if err != nil {
+			if err := r.take(ctx, e, to); err != nil {
 				_ = finish()
 				return err
 			}
-			expect++
-			p.Entries++
-			p.Bytes += uint64(len(e.Data))
-			p.Records += uint64(records)
 		}
 		if now := j.cfg.Now(); now.Sub(reported) >= progressEvery {
 			report(now)
@@ -294,30 +333,92 @@ func (j *Journal) replay(ctx context.Context, to uint64, fn func(Pos, []byte) er
 		}
 		return err
 	}
-	if expect != to+1 {
-		if first, _, err := j.cfg.Log.Bounds(ctx); err == nil && first > expect {
+	if err := r.open(ctx); err != nil {
+		return err
+	}
+	if r.expect != to+1 {
+		if first, _, err := j.cfg.Log.Bounds(ctx); err == nil && first > r.expect {
 			return ErrTrimmed
 		}
-		return &CorruptError{Seq: expect, Reason: "entry is missing from the log"}
+		return &CorruptError{Seq: r.expect, Reason: "entry is missing from the log"}
 	}
 	report(j.cfg.Now())
 	return nil
 }
 
-// gap judges a jump from expect to seq, and returns where replay goes on.
-func (j *Journal) gap(ctx context.Context, first, expect, seq uint64) (uint64, error) {
-	now, _, err := j.cfg.Log.Bounds(ctx)
+// replaying is a replay under way.
+type replaying struct {
+	j      *Journal
+	first  uint64      // where the log began
+	expect uint64      // the next entry
+	head   []jet.Entry // the first ones, until they say where those begin that count
+	opened bool
+	own    epoch
+	fn     func(Pos, []byte) error
+	p      *Progress
+}
+
+// take replays the next entry of those up to to.
+func (r *replaying) take(ctx context.Context, e jet.Entry, to uint64) error {
+	if r.opened {
+		return r.one(ctx, e)
+	}
+	r.head = append(r.head, e)
+	if len(r.head) < MaxInFlightLimit && e.Seq < to {
+		return nil
+	}
+	return r.open(ctx)
+}
+
+// open replays the first entries, once they are all there.
+func (r *replaying) open(ctx context.Context) error {
+	if r.opened || len(r.head) == 0 {
+		return nil
+	}
+	r.opened, r.own.from = true, opening(r.head)
+	for _, e := range r.head {
+		if err := r.one(ctx, e); err != nil {
+			return err
+		}
+	}
+	r.head = nil
+	return nil
+}
+
+// one replays an entry.
+func (r *replaying) one(ctx context.Context, e jet.Entry) error {
+	if e.Seq != r.expect {
+		if err := r.gap(ctx, e.Seq); err != nil {
+			return err
+		}
+	}
+	records, err := r.j.replayEntry(e, &r.own, r.fn)
+	if err != nil {
+		return err
+	}
+	r.expect++
+	r.p.Entries++
+	r.p.Bytes += uint64(len(e.Data))
+	r.p.Records += uint64(records)
+	return nil
+}
+
+// gap judges a jump to the entry at seq: replay may go on there, or not.
+func (r *replaying) gap(ctx context.Context, seq uint64) error {
+	now, _, err := r.j.cfg.Log.Bounds(ctx)
 	switch {
 	case err != nil:
-		return 0, err
-	case seq < expect || now < seq:
-		return 0, &CorruptError{Seq: expect, Reason: "entry is missing from the log"}
-	case expect != first:
+		return err
+	case seq < r.expect || now < seq:
+		return &CorruptError{Seq: r.expect, Reason: "entry is missing from the log"}
+	case r.expect != r.first:
 		// The former owner trimmed what it knew to be dead. What was replayed before the gap may have died in it.
-		return 0, ErrTrimmed
+		return ErrTrimmed
 	}
-	j.ring.start(seq)
-	return seq, nil
+	r.j.ring.start(seq)
+	r.p.TotalEntries -= seq - r.expect
+	r.expect = seq
+	return nil
 }
 
 // replayEntry replays the records of one entry and returns how many there were.

@@ -46,6 +46,10 @@ stored after the fence. A replay knows such entries, because their writer is not
 and passes over them (Stats.StaleEntries). After MaxInFlightLimit fence entries none can arrive any more: an
 owner's appends under way expect at most that many sequences from the last one it knows to be stored.
 
+A claim may end before its last fence. Then what is stored after its first fence does not count either, and
+the next claim's first fence says how many such entries stand right before it: once the former fence is
+trimmed, and a removal was cut short there, nothing else would tell them from others.
+
 # Format
 
 Little endian. An entry of the stream (an append) is a header and records.
@@ -59,12 +63,12 @@ Little endian. An entry of the stream (an append) is a header and records.
 	12  4  length of the entry
 	16  8  number of the append among its writer's, from 0; they follow one another
 	24  4  number of records
-	28  4  reserved, 0
+	28  4  of a writer's first fence: how many entries right before it do not count; else 0
 	32  1  length of the writer's id, 1 to 64
 	33  …  the writer's id
 
 A record is its length as an unsigned varint, and its body. The stream keeps the id "writer/number" beside
-the entry. A later release may lengthen the header, use the ignorable flags and the reserved bytes: this
+the entry. A later release may lengthen the header, and use the ignorable flags: this
 release reads over them. What this release must not misread gets a flag of the first kind or a new version;
 the places of magic, version, checksum and length stay, so that it is told from damage and refused by name.
 The records' own format is the owner's matter.

@@ -217,6 +217,13 @@ func (l *fakeLog) Purge(_ context.Context, before uint64) error {
 	return nil
 }
 
+// firstEntry is the number of the oldest entry.
+func (l *fakeLog) firstEntry() uint64 {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.first
+}
+
 // set changes the log's behaviour.
 func (l *fakeLog) set(change func(*fakeLog)) {
 	l.mu.Lock()

@@ -11,17 +11,17 @@ const (
 	magic         = "WSJ"
 	formatVersion = 1
 
-	offVersion  = 3
-	offMust     = 4
-	offMay      = 5
-	offHeader   = 6
-	offCRC      = 8
-	offLength   = 12
-	offNumber   = 16
-	offRecords  = 24
-	offReserved = 28
-	offWriter   = 32 // one byte of length, then the id
-	minHeader   = offWriter + 1
+	offVersion = 3
+	offMust    = 4
+	offMay     = 5
+	offHeader  = 6
+	offCRC     = 8
+	offLength  = 12
+	offNumber  = 16
+	offRecords = 24
+	offLate    = 28
+	offWriter  = 32 // one byte of length, then the id
+	minHeader  = offWriter + 1
 
 	flagFence  = 1 << 0 // the entry starts or confirms a writer's claim
 	knownFlags = flagFence
@@ -51,11 +51,16 @@ func appendHeader(buf []byte, writer string, number uint64, must byte) []byte {
 	return append(buf, writer...)
 }
 
+// setLate has an entry say that so many right before it do not count.
+func setLate(buf []byte, n uint32) { binary.LittleEndian.PutUint32(buf[offLate:], n) }
+
 // appendRecord adds a record and returns the offset of its body.
 func appendRecord(buf, rec []byte) ([]byte, uint32) {
 	buf = binary.AppendUvarint(buf, uint64(len(rec)))
 	return append(buf, rec...), uint32(len(buf))
 }
+
+const maxLength = 5 // bytes that the length of a record takes, at most
 
 // recordLen is what a record of n bytes takes in an append.
 func recordLen(n int) int {
@@ -78,6 +83,7 @@ type header struct {
 	writer  string
 	number  uint64 // counts the appends of its writer, from 0
 	fence   bool
+	late    uint32 // of a writer's first fence: so many entries right before it do not count
 	records int
 	body    int // offset of the first record's length
 }
@@ -111,6 +117,7 @@ func decode(seq uint64, data []byte, writer string) (header, error) {
 	h := header{
 		number:  binary.LittleEndian.Uint64(data[offNumber:]),
 		fence:   data[offMust]&flagFence != 0,
+		late:    binary.LittleEndian.Uint32(data[offLate:]),
 		records: int(binary.LittleEndian.Uint32(data[offRecords:])),
 		body:    int(binary.LittleEndian.Uint16(data[offHeader:])),
 	}

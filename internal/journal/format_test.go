@@ -52,7 +52,10 @@ func TestFormat(t *testing.T) {
 	if got := len(build("me", 1, 0, "", "a", strings.Repeat("x", 127), strings.Repeat("x", 128), strings.Repeat("x", 1<<14), strings.Repeat("x", 1<<20))); got != size {
 		t.Errorf("%d bytes, recordLen says %d", got, size)
 	}
-	if h, _, err := records(1, build("w", 0, flagFence)); err != nil || !h.fence {
+	fence := build("w", 0, flagFence)
+	setLate(fence, 3)
+	seal(fence, 0)
+	if h, _, err := records(1, fence); err != nil || !h.fence || h.late != 3 {
 		t.Errorf("fence: %+v %v", h, err)
 	}
 }
@@ -66,7 +69,6 @@ func TestNextRelease(t *testing.T) {
 	longer = slices.Insert(longer, at, []byte("something new")...)
 	binary.LittleEndian.PutUint16(longer[offHeader:], uint16(at+len("something new")))
 	longer[offMay] = 0xff
-	binary.LittleEndian.PutUint32(longer[offReserved:], 99)
 	seal(longer, 2)
 	if h, got, err := records(1, longer); err != nil || h.writer != "me" || !slices.Equal(got, []string{"one", "two"}) {
 		t.Fatalf("%+v %q %v", h, got, err)
@@ -174,12 +176,15 @@ func FuzzDecode(f *testing.F) {
 	f.Add([]byte{})
 	f.Fuzz(func(t *testing.T, data []byte) {
 		h, recs, err := records(1, data)
-		if err == nil && h.body == headerLen(h.writer) && data[offMay] == 0 && binary.LittleEndian.Uint32(data[offReserved:]) == 0 {
+		if err == nil && h.body == headerLen(h.writer) && data[offMay] == 0 {
 			flags := byte(0)
 			if h.fence {
 				flags = flagFence
 			}
-			if again := build(h.writer, h.number, flags, recs...); len(again) == len(data) && !bytes.Equal(again, data) {
+			again := build(h.writer, h.number, flags, recs...)
+			setLate(again, h.late)
+			seal(again, len(recs))
+			if len(again) == len(data) && !bytes.Equal(again, data) {
 				t.Fatal("decoded to something else")
 			}
 		}

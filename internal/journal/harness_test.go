@@ -39,7 +39,8 @@ func start(t testing.TB, log Log, change ...func(*Config)) *owner {
 
 func prepare(t testing.TB, log Log, change ...func(*Config)) *owner {
 	t.Helper()
-	cfg := Config{Log: log, Name: "test", Writer: fmt.Sprintf("writer-%d", writers.Add(1)), GiveUp: 5 * time.Second}
+	// Names are of one length: tests count an append's bytes to the last one.
+	cfg := Config{Log: log, Name: "test", Writer: fmt.Sprintf("writer-%06d", writers.Add(1)), GiveUp: 5 * time.Second}
 	for _, fn := range change {
 		fn(&cfg)
 	}

@@ -78,7 +78,7 @@ func TestOnJetStream(t *testing.T) {
 	}
 	big := strings.Repeat("y", 4<<20)
 	pos, commit := next.add(t, big)
-	next.Retain(pos.Append, len(big))
+	next.Retain(pos.Append, 1, len(big))
 	durable(t, commit)
 	if err := next.close(t); err != nil {
 		t.Fatal(err)

@@ -78,6 +78,7 @@ type Journal struct {
 	wake    chan struct{} // capacity 1: the writer has something to look at
 	trim    chan struct{} // capacity 1: the trimmer has
 	rewrite chan struct{} // capacity 1
+	hurry   chan struct{} // capacity 1: rewriting waits for the trimmer
 	failed  chan struct{} // closed on failure
 
 	durable atomic.Uint64 // last append known to be durable, with all before it
@@ -115,6 +116,7 @@ func New(c Config) (*Journal, error) {
 		wake:      make(chan struct{}, 1),
 		trim:      make(chan struct{}, 1),
 		rewrite:   make(chan struct{}, 1),
+		hurry:     make(chan struct{}, 1),
 		failed:    make(chan struct{}),
 	}
 	j.cache.limit = int64(cfg.CacheBytes)

@@ -75,7 +75,7 @@ func fill(b *testing.B, o *owner, size int) []Pos {
 		if err != nil {
 			b.Fatal(err)
 		}
-		o.Retain(pos.Append, len(rec))
+		o.Retain(pos.Append, 1, len(rec))
 		places, last = append(places, pos), c
 	}
 	if err := last.Wait(context.Background()); err != nil {

@@ -225,12 +225,15 @@ func TestPipelinedAppendsAfterFence(t *testing.T) {
 	if err := o.claim(t); err != nil {
 		t.Fatal(err)
 	}
-	fenced := false
+	came, all := 0, make(chan struct{})
 	log.set(func(l *fakeLog) {
+		l.hold = all // none is answered before all are under way
 		l.onAppend = func(string) fault {
-			if !fenced {
-				fenced = true
+			switch came++; came {
+			case 1:
 				l.intrude("rival", 0, flagFence)
+			case 4:
+				close(all)
 			}
 			return works
 		}

@@ -23,7 +23,7 @@ func filled(t *testing.T, n int, change ...func(*Config)) (*owner, *fakeLog) {
 	o := prepare(t, log, change...)
 	err := o.Claim(t.Context(), func(pos Pos, rec []byte) error {
 		o.places = append(o.places, pos)
-		o.Retain(pos.Append, len(rec))
+		o.Retain(pos.Append, 1, len(rec))
 		return nil
 	}, nil)
 	if err != nil {

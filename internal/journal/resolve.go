@@ -100,7 +100,7 @@ func look(ctx context.Context, log Log, seq uint64, id string) (verdict, error) 
 		if !errors.Is(err, jet.ErrNotFound) {
 			return 0, err
 		}
-		last, err := log.Last(ctx)
+		first, last, err := log.Bounds(ctx)
 		if err != nil {
 			return 0, err
 		}
@@ -112,10 +112,17 @@ func look(ctx context.Context, log Log, seq uint64, id string) (verdict, error) 
 			// moment, so it is asked again for a while.
 			return 0, fmt.Errorf("%w: its last sequence is %d, %d was acknowledged", jet.ErrUnavailable, last, seq-1)
 		}
-		// Something was stored there since we looked, or it is trimmed already: look once more.
+		if first > seq {
+			return foreign, nil // trimmed already: only an owner does that
+		}
+		// Something was stored there since we looked: look once more.
 	}
-	return foreign, nil
+	// It may be ours: a leader that has just come to its office may not have it for a moment.
+	return 0, fmt.Errorf("%w: entry %d", errMissing, seq)
 }
+
+// errMissing: the log says that it has an entry, and does not find it.
+var errMissing = fmt.Errorf("%w: what was stored is not found", jet.ErrUnavailable)
 
 // rest waits for d, or until ctx ends.
 func rest(ctx context.Context, d time.Duration) error {

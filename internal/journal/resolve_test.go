@@ -80,7 +80,7 @@ func TestResolveFails(t *testing.T) {
 		}, errOdd.Error()},
 		"the last entry is not told": {func(l *oddLog) {
 			l.onAppend = func(string) fault { return unreachable }
-			l.onLast = func() (error, bool) { return errOdd, true }
+			l.onBounds = func(int) (uint64, uint64, error, bool) { return 0, 0, errOdd, true }
 		}, errOdd.Error()},
 		"it was stored elsewhere": {func(l *oddLog) {
 			l.onDone = func(seq uint64, err error) (uint64, error) { return seq + 1, err }
@@ -135,7 +135,7 @@ func TestLook(t *testing.T) {
 	if got, err := look(t.Context(), log, 3, "w/2"); got != foreign || err != nil {
 		t.Errorf("a place that is trimmed: %v, %v", got, err)
 	}
-	odd := &oddLog{fakeLog: log, onLast: func() (error, bool) { return errOdd, true }}
+	odd := &oddLog{fakeLog: log, onBounds: func(int) (uint64, uint64, error, bool) { return 0, 0, errOdd, true }}
 	if _, err := look(t.Context(), odd, 6, "w/5"); err != errOdd {
 		t.Errorf("the last entry is not told: %v", err)
 	}

@@ -21,6 +21,7 @@ type ring struct {
 	items   int64
 	floor   int64 // bytes below which no rewriting is asked for, set once
 	scarce  int64 // bytes of garbage from which on rewriting is asked for because space is scarce; 0: it is not
+	room    int64 // bytes that may wait to be trimmed until rewriting waits for it; 0: any
 	asked   bool  // rewriting was asked for, and the front has not moved since
 	askedAt uint64
 
@@ -81,7 +82,7 @@ func (r *ring) add(seq uint64, total int) {
 	}
 }
 
-func (r *ring) retain(seq uint64, bytes int) {
+func (r *ring) retain(seq uint64, items, bytes int) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	s := r.at(seq)
@@ -89,10 +90,10 @@ func (r *ring) retain(seq uint64, bytes int) {
 		return
 	}
 	r.live -= s.need()
-	s.items++
+	s.items += uint32(items)
 	s.live += uint64(bytes)
 	r.live += s.need()
-	r.items++
+	r.items += int64(items)
 	for r.front > seq { // rare: an owner that retains at once never gets here
 		r.front--
 		n := int64(r.at(r.front).total)
@@ -124,7 +125,8 @@ func (r *ring) release(seq uint64, bytes int) (rewrite, first bool) {
 	return r.rewriteDue(), s.items == 0 && seq == r.front
 }
 
-// scarceDead is how much may wait to be trimmed while space is scarce until rewriting waits for it.
+// scarceDead is how much may wait to be trimmed while space is scarce until rewriting waits for it: so much
+// at most, and half of the garbage from which on rewriting is asked for.
 const scarceDead = 4 << 20
 
 // worthwhile reports whether garbage outweighs what lives; or, while space is scarce, whether there is as much
@@ -132,9 +134,9 @@ const scarceDead = 4 << 20
 func (r *ring) worthwhile() bool {
 	garbage := r.bytes - r.live
 	if r.scarce > 0 {
-		return garbage >= r.scarce && r.dead < scarceDead
+		return garbage >= r.scarce && r.dead < min(scarceDead, max(r.scarce/2, 1))
 	}
-	return r.bytes > r.floor && garbage > r.live
+	return r.bytes > r.floor && garbage > r.live && !r.crowded()
 }
 
 // rewriteDue says whether rewriting is worthwhile, once for each time that the front has moved. mu is held.
@@ -201,11 +203,31 @@ func (r *ring) short(garbage int64) bool {
 	return news
 }
 
-// isShort reports whether space is scarce.
-func (r *ring) isShort() bool {
+// crowded reports whether so much waits to be trimmed that rewriting waits for it, though space is not scarce.
+// mu is held.
+func (r *ring) crowded() bool { return r.scarce == 0 && r.room > 0 && r.dead >= r.room }
+
+// held is crowded, and the bound.
+func (r *ring) held() (bool, int64) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return r.scarce > 0
+	return r.crowded(), r.room
+}
+
+// within bounds what may wait to be trimmed until rewriting waits for it, and returns whether that is news.
+func (r *ring) within(bytes int64) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	news := r.room != bytes
+	r.room = bytes
+	return news
+}
+
+// shortBy is from how many bytes of garbage on rewriting is asked for because space is scarce; 0: it is not.
+func (r *ring) shortBy() int64 {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.scarce
 }
 
 // step goes from the first append that is not trimmed towards before until it has passed so many bytes. It

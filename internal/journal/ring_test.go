@@ -14,7 +14,7 @@ func ringOf(appends ...int) *ring {
 		seq := uint64(10 + i)
 		r.add(seq, max(size, -size))
 		if size > 0 {
-			r.retain(seq, size/2)
+			r.retain(seq, 1, size/2)
 		}
 	}
 	return r
@@ -142,10 +142,10 @@ func TestRelease(t *testing.T) {
 				test.name, rewrite, first, r.live, r.items, test.first, test.live, test.items)
 		}
 	}
-	if r.retain(10, 7); r.live != 7 {
+	if r.retain(10, 1, 7); r.live != 7 {
 		t.Errorf("%d bytes live, want 7", r.live)
 	}
-	r.retain(10, 7)
+	r.retain(10, 1, 7)
 	if _, first := r.release(10, 7); first {
 		t.Error("the first one is told to be dead, and one item lives")
 	}
@@ -179,7 +179,7 @@ func TestRewriteDue(t *testing.T) {
 	due(false, "in a short log")
 	r.floor = 0
 	due(true, "when there had been less")
-	if !r.short(5) || r.short(5) || !r.isShort() || !r.short(0) || r.isShort() {
+	if !r.short(5) || r.short(5) || r.shortBy() != 5 || !r.short(0) || r.shortBy() != 0 {
 		t.Error("what is news of scarce space is told wrongly")
 	}
 }
@@ -192,13 +192,13 @@ func TestFrontMovesBack(t *testing.T) {
 	if got := r.advance(12); got != 12 || r.dead != 300 || r.bytes != 300 {
 		t.Errorf("the front is at %d, %d bytes wait, %d are left", got, r.dead, r.bytes)
 	}
-	r.retain(11, 50)
+	r.retain(11, 1, 50)
 	if r.front != 11 || r.dead != 100 || r.bytes != 500 {
 		t.Errorf("the front is at %d, %d bytes wait, %d are left", r.front, r.dead, r.bytes)
 	}
 	r = &ring{}
 	r.start(10)
-	r.retain(10, 5)
+	r.retain(10, 1, 5)
 	r.release(10, 5)
 	r.move(99) // not past what there is
 	if r.front != 11 {

@@ -49,7 +49,7 @@ func TestSpaceShort(t *testing.T) {
 	live := map[Pos]bool{}
 	for range n {
 		pos, c := o.add(t, rec)
-		o.Retain(pos.Append, size)
+		o.Retain(pos.Append, 1, size)
 		live[pos] = true
 		durable(t, c)
 	}
@@ -79,7 +79,7 @@ func TestSpaceShort(t *testing.T) {
 		for _, s := range stored {
 			if live[s.Pos] {
 				pos, c := o.add(t, rec)
-				o.Retain(pos.Append, size)
+				o.Retain(pos.Append, 1, size)
 				live[pos] = true
 				delete(live, s.Pos)
 				o.Release(s.Pos.Append, size)
@@ -121,16 +121,19 @@ func TestWorthwhile(t *testing.T) {
 		r    *ring
 		want bool
 	}{
-		"as much garbage as lives":             {&ring{bytes: 2000, live: 1000}, false},
-		"more garbage than lives":              {&ring{bytes: 2001, live: 1000}, true},
-		"a short log":                          {&ring{bytes: 2001, live: 1000, floor: 2001}, false},
-		"scarce, little garbage":               {&ring{bytes: 1099, live: 1000, scarce: 100}, false},
-		"scarce, some garbage":                 {&ring{bytes: 1100, live: 1000, scarce: 100}, true},
-		"scarce, in a short log":               {&ring{bytes: 1100, live: 1000, scarce: 100, floor: 5000}, true},
-		"scarce, garbage that outweighs":       {&ring{bytes: 1100, live: 100, scarce: 1001}, false},
-		"scarce, too much waits to be trimmed": {&ring{bytes: 1100, live: 1000, scarce: 100, dead: scarceDead}, false},
-		"scarce, a little waits to be trimmed": {&ring{bytes: 1100, live: 1000, scarce: 100, dead: scarceDead - 1}, true},
-		"not scarce, much waits to be trimmed": {&ring{bytes: 2001, live: 1000, dead: scarceDead}, true},
+		"as much garbage as lives":                      {&ring{bytes: 2000, live: 1000}, false},
+		"more garbage than lives":                       {&ring{bytes: 2001, live: 1000}, true},
+		"a short log":                                   {&ring{bytes: 2001, live: 1000, floor: 2001}, false},
+		"scarce, little garbage":                        {&ring{bytes: 1099, live: 1000, scarce: 100}, false},
+		"scarce, some garbage":                          {&ring{bytes: 1100, live: 1000, scarce: 100}, true},
+		"scarce, in a short log":                        {&ring{bytes: 1100, live: 1000, scarce: 100, floor: 5000}, true},
+		"scarce, garbage that outweighs":                {&ring{bytes: 1100, live: 100, scarce: 1001}, false},
+		"scarce, too much waits to be trimmed":          {&ring{bytes: 1100, live: 1000, scarce: 100, dead: 50}, false},
+		"scarce, a little waits to be trimmed":          {&ring{bytes: 1100, live: 1000, scarce: 100, dead: 49}, true},
+		"scarce, too much waits whatever the garbage":   {&ring{bytes: 1<<30 + 1, live: 1, scarce: 1 << 30, dead: scarceDead}, false},
+		"not scarce, more waits to be trimmed than may": {&ring{bytes: 2001, live: 1000, room: 100, dead: 100}, false},
+		"not scarce, as much waits as may":              {&ring{bytes: 2001, live: 1000, room: 100, dead: 99}, true},
+		"not scarce, much waits to be trimmed":          {&ring{bytes: 2001, live: 1000, dead: scarceDead}, true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

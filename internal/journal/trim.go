@@ -5,11 +5,13 @@ import (
 	"time"
 )
 
-// Retain says that one more live item stands in an append and needs so many of its bytes. What has no live
-// item, and nothing live before it, is trimmed. Retain at once after Append, and while replaying.
-func (j *Journal) Retain(append uint64, bytes int) { j.ring.retain(append, max(bytes, 0)) }
+// Retain says that so many more live items stand in an append and need so many of its bytes in all. What has no
+// live item, and nothing live before it, is trimmed. Retain at once after Append, and while replaying.
+func (j *Journal) Retain(append uint64, items, bytes int) {
+	j.ring.retain(append, max(items, 0), max(bytes, 0))
+}
 
-// Release takes back one Retain with the same bytes. Append the fact by which the item died first: an
+// Release takes back one item of a Retain, with its part of the bytes. Append the fact by which the item died first: an
 // append is trimmed only after everything appended before the Release is durable. It costs O(1).
 func (j *Journal) Release(append uint64, bytes int) {
 	rewrite, first := j.ring.release(append, max(bytes, 0))
@@ -30,10 +32,14 @@ func (j *Journal) review() (trim bool) {
 	if rewrite {
 		signal(j.rewrite)
 	}
+	if held, _ := j.ring.held(); held {
+		signal(j.hurry)
+	}
 	return trim
 }
 
-// How often and from what on a dead prefix is removed while space is scarce.
+// How often and from what on a dead prefix is removed while space is scarce: an eighth of the garbage that
+// rewriting is asked for, and so much at most.
 const (
 	scarceTrimEvery = 20 * time.Millisecond
 	scarceTrimBytes = 1 << 20
@@ -41,10 +47,18 @@ const (
 
 // SpaceShort says that the log's space is nearly used up (more than 0), or no longer is (0). While it is, a
 // dead prefix is removed at once, and rewriting is asked for as soon as there are so many bytes of garbage,
-// however much lives; yet never while more than 4 MiB wait to be removed, so that rewriting does not use up
-// what is left. It may be called again and again.
+// however much lives; yet never while half as much waits to be removed, 4 MiB at most, so that rewriting does
+// not use up what is left. It may be called again and again.
 func (j *Journal) SpaceShort(garbage int64) {
 	if j.ring.short(max(garbage, 0)) {
+		j.review()
+	}
+}
+
+// RewriteWithin says how many bytes that rewriting has freed may wait to be removed: while there are as many,
+// it waits, since it needs room itself, and they are removed at once. 0: any. It may be called again and again.
+func (j *Journal) RewriteWithin(bytes int64) {
+	if j.ring.within(max(bytes, 0)) {
 		j.review()
 	}
 }
@@ -64,12 +78,15 @@ func (j *Journal) trimLoop(ctx context.Context) {
 			// What is dead now is trimmed after a pause, and once everything appended until after the
 			// pause is durable: also the facts by which it died.
 			front := j.ring.advance(j.durable.Load())
-			if rest(ctx, pause) != nil {
+			if j.pause(ctx, pause) != nil {
 				return
 			}
 			enough := j.cfg.TrimBytes
-			if pause = j.cfg.TrimEvery; j.ring.isShort() {
-				pause, enough = min(pause, scarceTrimEvery), min(enough, scarceTrimBytes)
+			pause = j.cfg.TrimEvery
+			if short := j.ring.shortBy(); short > 0 {
+				pause, enough = min(pause, scarceTrimEvery), min(enough, scarceTrimBytes, short/8)
+			} else if held, room := j.ring.held(); held {
+				enough = min(enough, room)
 			}
 			now := j.cfg.Now()
 			if _, dead := j.ring.step(front, enough); dead < enough && now.Sub(last) < j.cfg.TrimAge {
@@ -88,6 +105,20 @@ func (j *Journal) trimLoop(ctx context.Context) {
 			}
 			last = now
 		}
+	}
+}
+
+// pause waits so long, or until rewriting waits for the trimming.
+func (j *Journal) pause(ctx context.Context, d time.Duration) error {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return nil
+	case <-j.hurry:
+		return rest(ctx, min(d, scarceTrimEvery))
+	case <-ctx.Done():
+		return ctx.Err()
 	}
 }
 

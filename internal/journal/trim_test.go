@@ -70,8 +70,9 @@ func TestRingAgainstModel(t *testing.T) {
 					return
 				}
 				it := item{rapid.Uint64Range(base, end-1).Draw(t, "seq"), rapid.IntRange(0, 500).Draw(t, "bytes")}
-				r.retain(it.seq, it.bytes)
-				items = append(items, it)
+				n := rapid.IntRange(1, 3).Draw(t, "items")
+				r.retain(it.seq, n, n*it.bytes)
+				items = append(items, slices.Repeat([]item{it}, n)...)
 			},
 			"release": func(t *rapid.T) {
 				if len(items) == 0 {
@@ -84,7 +85,7 @@ func TestRingAgainstModel(t *testing.T) {
 			"too much": func(t *rapid.T) {
 				r.release(end+5, 10)
 				r.release(base-1, 10)
-				r.retain(base-1, 10)
+				r.retain(base-1, 1, 10)
 			},
 			"trim": func(t *rapid.T) {
 				r.move(end)
@@ -115,7 +116,7 @@ func TestTrim(t *testing.T) {
 	var places []Pos
 	for range 20 {
 		pos, c := o.add(t, rec)
-		o.Retain(pos.Append, 600)
+		o.Retain(pos.Append, 1, 600)
 		places = append(places, pos)
 		durable(t, c)
 	}
@@ -164,7 +165,7 @@ func TestTrimInSteps(t *testing.T) {
 	var places []Pos
 	for range n {
 		pos, c := o.add(t, rec)
-		o.Retain(pos.Append, size)
+		o.Retain(pos.Append, 1, size)
 		places = append(places, pos)
 		durable(t, c)
 	}
@@ -199,7 +200,7 @@ func TestTrimWaitsForTheFact(t *testing.T) {
 	log := newFakeLog(t)
 	o := start(t, log, quickTrim)
 	pos, c := o.add(t, "payload")
-	o.Retain(pos.Append, 7)
+	o.Retain(pos.Append, 1, 7)
 	durable(t, c)
 	eventually(t, "the fences are trimmed", func() bool { first, _, _ := log.Bounds(t.Context()); return first == pos.Append })
 	_, c = o.add(t, "another, so that the payload's is not the last append")
@@ -247,7 +248,7 @@ func TestTrimNeverLosesWhatLives(t *testing.T) {
 			}
 			if kind == "put" {
 				state[name] = message{pos, rec}
-				o.Retain(pos.Append, len(rec))
+				o.Retain(pos.Append, 1, len(rec))
 			}
 		}
 		next := 0
@@ -321,7 +322,7 @@ func TestRewriteIsAskedForOncePerProgress(t *testing.T) {
 	var places []Pos
 	for range 30 {
 		pos, c := o.add(t, rec)
-		o.Retain(pos.Append, 900)
+		o.Retain(pos.Append, 1, 900)
 		places = append(places, pos)
 		durable(t, c)
 	}
@@ -348,7 +349,7 @@ func TestRewriteIsAskedForOncePerProgress(t *testing.T) {
 		t.Fatalf("oldest: %d, %v", len(got), err)
 	}
 	pos, c := o.add(t, rec)
-	o.Retain(pos.Append, 900)
+	o.Retain(pos.Append, 1, 900)
 	o.Release(places[0].Append, 900)
 	durable(t, c)
 	if s := o.Stats(); s.First != pos.Append || s.GarbageBytes > 200 {
@@ -413,51 +414,5 @@ func TestTrimBetweenFences(t *testing.T) {
 		if slices.Contains(next.replayed, "stale") || !slices.Contains(next.replayed, "d 4") {
 			t.Fatalf("after a step of %d bytes, up to entry %d: replayed %q", enough, to, next.replayed)
 		}
-	}
-}
-
-// TestRemovalCutShort claims logs that begin with an entry that does not count, as a removal may leave them
-// that was under way when the log's server died.
-func TestRemovalCutShort(t *testing.T) {
-	t.Parallel()
-	for name, test := range map[string]struct {
-		fill func(l *fakeLog)
-		want []string
-	}{
-		"behind the first fence": {func(l *fakeLog) {
-			l.intrude("a", 3, 0, "stale")
-			l.intrude("a", 4, 0, "stale")
-			l.intrude("a", 5, 0, "stale")
-			l.intrude("b", 1, flagFence)
-			l.intrude("b", 2, flagFence)
-			l.intrude("b", 3, flagFence)
-			l.intrude("b", 4, 0, "b 4")
-		}, []string{"b 4"}},
-		"behind the second": {func(l *fakeLog) {
-			l.intrude("a", 3, 0, "stale")
-			l.intrude("b", 2, flagFence)
-			l.intrude("a", 4, 0, "stale")
-			l.intrude("b", 3, flagFence)
-		}, nil},
-		"before a first fence": {func(l *fakeLog) {
-			l.intrude("a", 3, 0, "a 3")
-			l.intrude("b", 0, flagFence)
-			l.intrude("b", 1, flagFence)
-		}, []string{"a 3"}},
-		"before its own fences": {func(l *fakeLog) {
-			for i := range uint64(3) {
-				l.intrude("b", i+1, flagFence)
-			}
-			l.intrude("b", 4, 0, "b 4")
-		}, []string{"b 4"}},
-	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			log := newFakeLog(t)
-			test.fill(log)
-			if got := replayOf(t, log); !slices.Equal(got, test.want) {
-				t.Errorf("replayed %q, want %q", got, test.want)
-			}
-		})
 	}
 }

@@ -27,11 +27,6 @@ func (l *purgeLog) Purge(ctx context.Context, before uint64) error {
 	return l.fakeLog.Purge(ctx, before)
 }
 
-func (l *purgeLog) firstEntry() uint64 {
-	first, _, _ := l.Bounds(context.Background())
-	return first
-}
-
 // trimming is a journal in virtual time, with five records of 1,000 bytes, each
 // in an append of its own, and retained.
 func trimming(t *testing.T, change ...func(*Config)) (*owner, *purgeLog, []Pos) {
@@ -41,7 +36,7 @@ func trimming(t *testing.T, change ...func(*Config)) (*owner, *purgeLog, []Pos) 
 	var places []Pos
 	for range 5 {
 		pos, c := o.add(t, strings.Repeat("x", 1000))
-		o.Retain(pos.Append, 1000)
+		o.Retain(pos.Append, 1, 1000)
 		places = append(places, pos)
 		durable(t, c)
 	}
@@ -101,7 +96,7 @@ func TestRetainedWhileTrimWaits(t *testing.T) {
 		}
 		durable(t, o.Barrier())
 		synctest.Wait()
-		o.Retain(places[1].Append, 1000)
+		o.Retain(places[1].Append, 1, 1000)
 		time.Sleep(time.Minute)
 		if log.firstEntry() != places[1].Append {
 			t.Errorf("the log begins at %d, want %d", log.firstEntry(), places[1].Append)
@@ -124,37 +119,47 @@ func TestTrimIsDue(t *testing.T) {
 	for name, test := range map[string]struct {
 		bytes  int64 // TrimBytes
 		scarce int64
+		room   int64
 		within time.Duration
 	}{
-		"much":                       {500, 0, time.Second},
-		"little":                     {1 << 20, 0, 5 * time.Second},
-		"while space is scarce":      {1000, 1, scarceTrimEvery},
-		"little, while it is scarce": {2 << 20, 1, 5 * time.Second},
+		"much":                             {500, 0, 0, time.Second},
+		"little":                           {1 << 20, 0, 0, 5 * time.Second},
+		"while space is scarce":            {1000, 1, 0, scarceTrimEvery},
+		"little, while it is scarce":       {2 << 20, 1, 0, 5 * time.Second},
+		"little for which rewriting waits": {1 << 20, 0, 1500, 2 * scarceTrimEvery},
+		"little for which rewriting does not wait": {1 << 20, 0, 1 << 20, 5 * time.Second},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
 				o, log, places := trimming(t, func(c *Config) { c.TrimBytes = test.bytes })
 				o.SpaceShort(test.scarce)
+				o.RewriteWithin(test.room)
 				time.Sleep(time.Minute)
 				// What was trimmed last counts from there.
 				o.Release(places[0].Append, 1000)
 				time.Sleep(time.Minute)
 				o.Release(places[1].Append, 1000)
 				o.Release(places[2].Append, 1000)
-				began := time.Now()
-				for log.firstEntry() != places[3].Append {
-					if time.Since(began) > time.Minute {
-						t.Fatal("nothing is trimmed")
-					}
-					time.Sleep(time.Millisecond)
-					synctest.Wait()
-				}
-				if took := time.Since(began); took > test.within+2*time.Millisecond {
-					t.Errorf("trimmed after %v, want %v", took, test.within)
-				}
+				beginsWithin(t, log.fakeLog, places[3].Append, time.Now(), test.within)
 			})
 		})
+	}
+}
+
+// beginsWithin waits, in virtual time, until the log begins with an entry, and wants
+// that at most so long after began.
+func beginsWithin(t *testing.T, log *fakeLog, entry uint64, began time.Time, within time.Duration) {
+	t.Helper()
+	for log.firstEntry() != entry {
+		if time.Since(began) > time.Minute {
+			t.Fatal("nothing is trimmed")
+		}
+		time.Sleep(time.Millisecond)
+		synctest.Wait()
+	}
+	if took := time.Since(began); took > within+2*time.Millisecond {
+		t.Errorf("trimmed after %v, want %v", took, within)
 	}
 }
 
@@ -181,8 +186,8 @@ func TestRetainBelowZero(t *testing.T) {
 	t.Parallel()
 	o := still(t)
 	pos, _ := o.add(t, "x")
-	o.Retain(pos.Append, -5)
-	o.Retain(pos.Append, 7)
+	o.Retain(pos.Append, 1, -5)
+	o.Retain(pos.Append, 1, 7)
 	o.seal()
 	if s := o.Stats(); s.LiveItems != 2 || s.LiveBytes != 7 {
 		t.Errorf("%+v", s)
@@ -192,7 +197,7 @@ func TestRetainBelowZero(t *testing.T) {
 		t.Errorf("%+v", s)
 	}
 	o.SpaceShort(-1)
-	if o.ring.isShort() {
+	if o.ring.shortBy() > 0 {
 		t.Error("space is short by less than nothing")
 	}
 }

@@ -94,7 +94,9 @@ func (j *Journal) next() (step, *batch) {
 			return resolve, nil
 		}
 	}
-	if j.inFlight >= j.cfg.MaxInFlight {
+	// Those count, too, that are answered while one before them is not: a claim's fences hold up only as many
+	// sequences from the last one that is known to be stored.
+	if j.sent >= j.cfg.MaxInFlight {
 		return wait, nil
 	}
 	if j.sent == len(j.pending) {

@@ -29,6 +29,8 @@ type Config struct {
 	// Count is the least number of partitions; a cluster that has more keeps
 	// them. Default 1, at most MaxCount.
 	Count uint32
+	// Observer: the node keeps no lease, it only knows who does. Serve is not needed.
+	Observer bool
 	// TTL is how long a node may be silent until its partitions are taken over;
 	// default 2.5 s.
 	TTL time.Duration
@@ -47,7 +49,7 @@ type Config struct {
 }
 
 func (c Config) withDefaults() (Config, error) {
-	if c.Cluster == nil || c.Serve == nil || c.Run == "" {
+	if c.Cluster == nil || c.Serve == nil && !c.Observer || c.Run == "" {
 		return c, errors.New("lease: Cluster, Serve and Run are needed")
 	}
 	if c.Node == "" || strings.ContainsAny(c.Node, ". *>\t\r\n") {

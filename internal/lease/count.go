@@ -24,6 +24,9 @@ func agreeCount(ctx context.Context, bucket jet.Bucket, n uint32) error {
 			if malformed != nil {
 				return fmt.Errorf("the number of partitions reads %q: not a number", e.Value)
 			}
+			if have > MaxCount {
+				return fmt.Errorf("there are %d partitions, at most %d are possible", have, MaxCount)
+			}
 			if have >= uint64(n) {
 				return nil
 			}

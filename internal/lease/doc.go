@@ -35,8 +35,8 @@
 //
 // A partition that cannot be loaded (ErrDamaged) stops alone: its lease is
 // released with the reason, and the runs that have tried. Each other run tries
-// once, since with several servers another copy may be whole; a run that starts
-// later tries again, as after a repair.
+// once, beyond its share if need be, since with several servers another copy may be
+// whole; a run that starts later tries again, as after a repair.
 //
 // # Life of a partition on a node
 //

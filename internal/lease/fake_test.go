@@ -65,6 +65,18 @@ func (c *fakeCluster) changes(key string) (n int) {
 	return n
 }
 
+// vanish removes a key of which nothing is left: a watch that starts over only finds
+// that it is not there any more.
+func (c *fakeCluster) vanish(key string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	delete(c.keys, key)
+	for w := range c.watchers {
+		w.queue = append(w.queue, jet.KVEntry{Key: key, Revision: c.rev, Deleted: true})
+		w.signal()
+	}
+}
+
 // store: mu is held.
 func (c *fakeCluster) store(e jet.KVEntry) uint64 {
 	c.rev++
@@ -93,6 +105,7 @@ type link struct {
 	fault  func(op, key string) error // before an operation; nil: none
 	lost   func(op, key string) bool  // after one: its answer gets lost
 	ops    map[string]int             // calls by operation and key
+	deaf   chan struct{}              // what watches bring waits for it to be closed; nil: it doesn't
 	frozen chan struct{}              // requests to this node, and its own operations, wait for it to be closed; nil: they don't
 }
 
@@ -271,8 +284,15 @@ func (b fakeBucket) Watch(ctx context.Context, pattern string, fn func(jet.KVEnt
 			return ctx.Err()
 		}
 		b.l.mu.Lock()
-		frozen := b.l.frozen
+		frozen, deaf := b.l.frozen, b.l.deaf
 		b.l.mu.Unlock()
+		if deaf != nil {
+			select {
+			case <-deaf:
+			case <-ctx.Done():
+				return ctx.Err()
+			}
+		}
 		if frozen != nil {
 			select {
 			case <-frozen:

@@ -35,7 +35,7 @@ type Keeper struct {
 	runs   runs
 
 	beatNow chan struct{} // of length 1
-	leaving atomic.Bool   // partitions are being handed over
+	leaving atomic.Bool   // partitions are being handed over, or it is an observer
 
 	stuck bool // the last round met a bucket that does not answer; of hold alone
 }
@@ -52,6 +52,7 @@ func New(cfg Config) (*Keeper, error) {
 		beatNow: make(chan struct{}, 1),
 	}
 	k.name.k = k
+	k.leaving.Store(cfg.Observer)
 	k.runs.active, k.runs.damaged = make(map[uint32]*run), make(map[uint32]string)
 	return k, nil
 }
@@ -188,7 +189,8 @@ func (k *Keeper) round(ctx, work context.Context) error {
 	}
 	claim, giveUp := k.table.plan()
 	for _, p := range giveUp {
-		if r := k.runs.get(p); r != nil && r.stop(true) {
+		// One at a time: while it stops the plan may come to name another.
+		if r := k.runs.get(p); r != nil && !k.runs.givesUp() && r.stop(true) {
 			k.cfg.Logger.Info("a partition goes to another node", keyPartition, p)
 		}
 	}
@@ -265,8 +267,10 @@ func (k *Keeper) releaseDamaged(ctx context.Context, p uint32, l lease, rev uint
 	}, rev)
 }
 
-// write replaces a lease of the given revision. When another was faster, the
-// watch will tell, and that is no error.
+// write replaces a lease of the given revision. When another was faster, that is no
+// error: what stands there now is read at once. The watch will tell, too, but may be
+// behind, and whoever goes on by what it told takes the partition from its owner,
+// again and again.
 func (k *Keeper) write(ctx context.Context, p uint32, l lease, rev uint64) error {
 	ctx, cancel := context.WithTimeout(ctx, k.cfg.TTL)
 	defer cancel()
@@ -278,7 +282,14 @@ func (k *Keeper) write(ctx context.Context, p uint32, l lease, rev uint64) error
 		rev, err = k.bucket.Update(ctx, leaseKey(p), value, rev)
 	}
 	if lostRace(err) {
-		return nil
+		var now jet.KVEntry
+		if now, err = k.bucket.Get(ctx, leaseKey(p)); err == nil {
+			k.table.see(now)
+			return nil
+		}
+		if errors.Is(err, jet.ErrNotFound) {
+			return nil // removed, which the watch will tell
+		}
 	}
 	if err != nil {
 		return fmt.Errorf("lease of partition %d: %w", p, err)

@@ -33,7 +33,7 @@ func (m *name) take(ctx context.Context) error {
 			}
 		}
 		m.rev = rev
-		err = m.store(ctx, beat{})
+		err = m.store(ctx, beat{Leaving: m.k.leaving.Load()})
 		if !lostRace(err) {
 			return err
 		}

@@ -56,27 +56,34 @@ func (t *table) share() int {
 }
 
 // plan says which free partitions we should claim now, and which one we should
-// give up for others to have their share. Nothing while not everything is known,
-// or while our name is not ours.
+// give up for others to have their share. One that others found damaged we try also
+// beyond our share, and give up another for it. Nothing while not everything is
+// known, or while our name is not ours; an observer has none to claim.
 func (t *table) plan() (claim, giveUp []uint32) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if !t.loaded || t.nodes[t.node].Run != t.run {
+	if us := t.nodes[t.node]; !t.loaded || us.Run != t.run || us.Leaving {
 		return nil, nil
 	}
 	share := t.share()
 	mine := 0
+	var whole []uint32 // those of ours that were not found damaged
 	for p := range t.count {
-		if t.ours(p) {
-			mine++
-			if mine > share && giveUp == nil {
-				giveUp = append(giveUp, p)
-			}
+		if !t.ours(p) {
+			continue
+		}
+		if mine++; t.parts[p].Damaged == "" {
+			whole = append(whole, p)
 		}
 	}
-	for p := uint32(0); p < t.count && mine+len(claim) < share; p++ {
-		if t.free(p) {
-			claim = append(claim, p)
+	if n := min(share, len(whole)-1); mine > share && n >= 0 {
+		giveUp = whole[n : n+1]
+	}
+	for p := range t.count {
+		if mine+len(claim) < share || mine <= share && t.parts[p].Damaged != "" {
+			if t.free(p) {
+				claim = append(claim, p)
+			}
 		}
 	}
 	return claim, giveUp

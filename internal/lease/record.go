@@ -24,7 +24,8 @@ func leaseKey(p uint32) string {
 // beat is a node's sign of life.
 type beat struct {
 	Run string `json:"run"`
-	// Leaving: the node hands its partitions over and takes no more.
+	// Leaving: the node hands its partitions over and takes no more, or it is an
+	// observer and takes none at all.
 	Leaving bool `json:"leaving,omitempty"`
 	Stopped bool `json:"stopped,omitempty"`
 	// Durable is how far each partition's log reached at the last sign of life:

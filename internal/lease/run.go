@@ -67,6 +67,19 @@ func (s *runs) list() []*run {
 	return out
 }
 
+// givesUp reports whether a partition is being stopped for another node to have it.
+func (s *runs) givesUp() bool {
+	for _, r := range s.list() {
+		r.mu.Lock()
+		release := r.release
+		r.mu.Unlock()
+		if release {
+			return true
+		}
+	}
+	return false
+}
+
 // start serves a partition that is not served yet, from a goroutine of its own.
 func (s *runs) start(ctx context.Context, k *Keeper, p uint32) {
 	ctx, cancel := context.WithCancel(ctx)

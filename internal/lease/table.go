@@ -42,6 +42,7 @@ type nodeBeat struct {
 type partLease struct {
 	lease
 	rev  uint64
+	gone bool          // the entry was removed
 	seen time.Duration // of the watched time
 }
 
@@ -77,7 +78,7 @@ func (t *table) see(e jet.KVEntry) {
 	defer t.mu.Unlock()
 	switch kind, name, _ := strings.Cut(e.Key, "."); kind {
 	case countKey:
-		if n, err := strconv.ParseUint(string(e.Value), 10, 32); err == nil && uint32(n) > t.count {
+		if n, err := strconv.ParseUint(string(e.Value), 10, 32); err == nil && n <= MaxCount && uint32(n) > t.count {
 			t.count = uint32(n)
 			t.announce()
 		}
@@ -90,10 +91,16 @@ func (t *table) see(e jet.KVEntry) {
 	}
 }
 
+// older reports whether an entry says nothing beyond what is known since rev. A key
+// may be told to be gone by the revision of its own last entry (jet.KV.Watch).
+func older(e jet.KVEntry, rev uint64) bool {
+	return e.Revision < rev || e.Revision == rev && !e.Deleted
+}
+
 // seeNode: mu is held.
 func (t *table) seeNode(name string, e jet.KVEntry) {
 	old, known := t.nodes[name]
-	if known && old.rev >= e.Revision {
+	if known && older(e, old.rev) {
 		return
 	}
 	n := nodeBeat{beat: decodeBeat(e), rev: e.Revision, seen: t.watched, live: t.loaded}
@@ -103,17 +110,18 @@ func (t *table) seeNode(name string, e jet.KVEntry) {
 	} else {
 		t.nodes[name] = n
 	}
-	if old.Run != n.Run || old.Stopped != n.Stopped || old.Leaving != n.Leaving || old.live != n.live {
+	silent := t.watched-old.seen > t.ttl // until now
+	if old.Run != n.Run || old.Stopped != n.Stopped || old.Leaving != n.Leaving || old.live != n.live || silent {
 		t.announce()
 	}
 }
 
 // seeLease: mu is held.
 func (t *table) seeLease(p uint32, e jet.KVEntry) {
-	if old, ok := t.parts[p]; ok && old.rev >= e.Revision {
+	if old, ok := t.parts[p]; ok && older(e, old.rev) {
 		return
 	}
-	t.parts[p] = partLease{lease: decodeLease(e), rev: e.Revision, seen: t.watched}
+	t.parts[p] = partLease{lease: decodeLease(e), rev: e.Revision, gone: e.Deleted, seen: t.watched}
 	t.wakeLocked(p)
 	t.announce()
 }
@@ -178,6 +186,9 @@ func (t *table) lease(p uint32) (lease, uint64) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	l := t.parts[p]
+	if l.gone {
+		return l.lease, 0 // whatever revision it went at
+	}
 	return l.lease, l.rev
 }
 

@@ -366,6 +366,51 @@ func TestWakes(t *testing.T) {
 	}
 }
 
+// A watch that starts over tells what is gone meanwhile with the highest revision that
+// it has seen, which may be the entry's own.
+func TestGoneAtItsOwnRevision(t *testing.T) {
+	t.Parallel()
+	l := newListener()
+	l.owns(1, "b")
+	l.hear(jet.KVEntry{Key: leaseKey(1), Revision: l.rev, Deleted: true})
+	if !l.isFree(1) {
+		t.Error("a lease that is gone is not free")
+	}
+	l.beats("b")
+	l.hear(jet.KVEntry{Key: "node.b", Revision: l.rev, Deleted: true})
+	if _, known := l.nodes["b"]; known {
+		t.Error("a node that is gone is known")
+	}
+	l.tell("node.b", beat{Run: "run-b"})
+	l.hear(jet.KVEntry{Key: "node.b", Revision: l.rev - 1, Deleted: true})
+	if _, known := l.nodes["b"]; !known {
+		t.Error("an older deletion says something")
+	}
+}
+
+// A node that was silent and beats again is news: its partitions are ready again,
+// and it counts for the shares.
+func TestHeardAgain(t *testing.T) {
+	t.Parallel()
+	l := newListener()
+	l.tell(leaseKey(1), lease{Node: "b", Run: "run-b", Served: 1})
+	l.beats("b")
+	l.listen(2 * ttl)
+	if l.view(1).Ready {
+		t.Fatal("a partition of a silent node is ready")
+	}
+	changed := l.changed
+	l.beats("b")
+	if !l.view(1).Ready {
+		t.Fatal("a partition of a node that lives is not ready")
+	}
+	select {
+	case <-changed:
+	default:
+		t.Error("who waits for it is not told")
+	}
+}
+
 // The plan is made anew for a change that may matter to it, not for every beat.
 func TestPoke(t *testing.T) {
 	t.Parallel()

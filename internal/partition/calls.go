@@ -11,14 +11,29 @@ type callTable struct {
 	mu    sync.Mutex
 	calls map[string]context.CancelFunc
 	over  bool
+
+	// early are ids that were cancelled and are not under way, and order the same, the
+	// oldest at oldest: the word of it can overtake the request, which waits its turn.
+	early  map[string]struct{}
+	order  []string
+	oldest int
 }
 
-func newCallTable() *callTable { return &callTable{calls: make(map[string]context.CancelFunc)} }
+// earlyCalls ids are remembered at most, each of maxCallID bytes at most. Most of them
+// are of requests that are done, and never come.
+const (
+	earlyCalls = 4096
+	maxCallID  = 64
+)
+
+func newCallTable() *callTable {
+	return &callTable{calls: make(map[string]context.CancelFunc), early: make(map[string]struct{})}
+}
 
 func (t *callTable) start(id string) (ctx context.Context, done func()) {
 	ctx, cancel := context.WithCancel(context.Background())
 	t.mu.Lock()
-	if t.over {
+	if _, cancelled := t.early[id]; cancelled || t.over {
 		cancel()
 	}
 	t.calls[id] = cancel
@@ -36,7 +51,19 @@ func (t *callTable) cancel(id string) {
 	defer t.mu.Unlock()
 	if c := t.calls[id]; c != nil {
 		c()
+		return
 	}
+	if _, known := t.early[id]; known || id == "" || len(id) > maxCallID {
+		return
+	}
+	t.early[id] = struct{}{}
+	if len(t.order) < earlyCalls {
+		t.order = append(t.order, id)
+		return
+	}
+	delete(t.early, t.order[t.oldest])
+	t.order[t.oldest] = id
+	t.oldest = (t.oldest + 1) % earlyCalls
 }
 
 func (t *callTable) cancelAll() {

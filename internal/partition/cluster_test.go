@@ -1,12 +1,14 @@
 package partition
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net"
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/waystation/waystation/internal/jet"
@@ -322,6 +324,51 @@ func TestDamagedPartitionStopsAlone(t *testing.T) {
 	n.send(q1, message("more"))
 }
 
+// A record that this release cannot read is damage too: it does not become readable by
+// loading it again and again, but another node may run the release that wrote it.
+func TestUnknownRecordStopsThePartition(t *testing.T) {
+	t.Parallel()
+	w := jetsim.New(jetsim.Options{Seed: 1})
+	two := func(c *Config) { c.Count = 2 }
+	first := w.Node("first")
+	n := startOn(t, first, two)
+	log, err := n.svc.cfg.stream(t.Context(), 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := n.stop(); err != nil {
+		t.Fatal(err)
+	}
+	j, err := journal.New(journal.Config{Log: log, Writer: "newer"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := j.Claim(t.Context(), func(journal.Pos, []byte) error { return nil }, nil); err != nil {
+		t.Fatal(err)
+	}
+	ctx, stop := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	go func() { ended <- j.Run(ctx) }()
+	_, commit, err := j.Append([]byte{255, 0}) // a fact of a kind that is not known
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := commit.Wait(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	stop()
+	if err := <-ended; err != nil {
+		t.Fatal(err)
+	}
+	first.Kill()
+	second := w.Node("second")
+	t.Cleanup(second.Kill)
+	n = startOn(t, second, two)
+	if st := n.svc.Status(); !st[0].Ready || !strings.Contains(st[1].Damaged, "newer") {
+		t.Errorf("status %+v", st)
+	}
+}
+
 // An owner hears of changed definitions as soon as it is loaded, though it does
 // not answer yet.
 func TestOwnersHearOfChangesBeforeTheyOpen(t *testing.T) {
@@ -359,5 +406,103 @@ func TestSpaceLevel(t *testing.T) {
 		if got := spaceLevel(c.before, c.free, reserve); got != c.want {
 			t.Errorf("from level %d with %d bytes free: %d, want %d", c.before, c.free, got, c.want)
 		}
+	}
+}
+
+// All partitions of a node together take a quarter of the reserve, unless they are
+// many.
+func TestSpaceShare(t *testing.T) {
+	t.Parallel()
+	for partitions, want := range map[int]int64{0: 8 << 20, 1: 8 << 20, 2: 4 << 20, 16: 512 << 10, 1024: 512 << 10} {
+		if got := spaceShare(32<<20, partitions); got != want {
+			t.Errorf("of %d partitions each has %d bytes, want %d", partitions, got, want)
+		}
+	}
+}
+
+// A long poll through another node outlives the hand-over of its partition, however
+// long it has waited by then: only the time without an owner counts.
+func TestLongPollIsRoutedAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		world := jetsim.New(jetsim.Options{Seed: 1})
+		var nodes []*node
+		for _, name := range []string{"a", "b"} {
+			conn := world.Node(name)
+			nodes = append(nodes, startOn(t, conn, named(name)))
+			t.Cleanup(conn.Kill)
+		}
+		a, b := nodes[0], nodes[1]
+		q := a.queue("q", nil)
+		time.Sleep(time.Second) // b knows it
+		done := make(chan []Received, 1)
+		go func() {
+			got, err := b.svc.Receive(t.Context(), q, ReceiveOptions{Max: 1, Visibility: -1, Wait: 20 * time.Second})
+			if err != nil {
+				t.Error(err)
+			}
+			done <- got
+		}()
+		time.Sleep(b.svc.cfg.RouteTimeout + time.Second)
+		if a.svc.local(0) == nil || a.svc.local(0).Status().Waiting != 1 {
+			t.Fatal("the poll does not wait on the other node")
+		}
+		if err := a.stop(); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(3 * time.Second)
+		b.send(q, message("x"))
+		if got := <-done; len(got) != 1 {
+			t.Errorf("received %v", got)
+		}
+		if err := b.stop(); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+// A request for a queue that the sender's memory just began to show, while its
+// listeners are still being told: the owner, which has not heard of the queue,
+// reads up to it before it answers.
+func TestOwnerReadsUpToWhatTheSenderSaw(t *testing.T) {
+	t.Parallel()
+	w := jetsim.New(jetsim.Options{Seed: 1})
+	behind, maker := w.Node("b"), w.Node("c")
+	startOn(t, behind, named("b")) // the owner
+	a := startOn(t, w.Node("a"), named("a"))
+	telling, told := make(chan struct{}), make(chan struct{})
+	a.reg.OnQueue(func(*registry.Queue, *registry.Queue) {
+		close(telling)
+		<-told
+	})
+	behind.LagWatch("ws_marks", time.Hour)
+	reg, err := registry.Open(t.Context(), maker, "ws", registry.Config{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, stop := context.WithCancel(t.Context())
+	ended := make(chan error)
+	go func() { ended <- reg.Run(ctx) }()
+	q, _, err := reg.CreateQueue(t.Context(), registry.Queue{
+		Meta: registry.Meta{Account: "000000000000", Region: "r", Name: "q"}, RetentionSeconds: 3600, MaxMessageSize: 1 << 20,
+	}, func(*registry.Queue) bool { return true })
+	if err != nil {
+		t.Fatal(err)
+	}
+	<-telling
+	def, ok := a.reg.QueueByID(q.ID)
+	if !ok {
+		t.Fatal("memory does not show what listeners are told")
+	}
+	if a.svc.local(0) != nil {
+		t.Fatal("the partition is not the other node's")
+	}
+	_, err = a.svc.Send(t.Context(), def, []Message{message("x")})
+	close(told)
+	if err != nil {
+		t.Error(err)
+	}
+	stop()
+	if err := <-ended; err != nil {
+		t.Error(err)
 	}
 }

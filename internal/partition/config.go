@@ -29,6 +29,8 @@ type Config struct {
 	// Count is the least number of partitions; a cluster that has more keeps
 	// them. Default 1, at most 1024.
 	Count uint32
+	// Observer: this node serves no partition itself, other nodes do.
+	Observer bool
 	// MaxRequests that wait for the log, and their bytes, for each partition;
 	// above them ErrBusy. Defaults 20,000 and 48 MiB.
 	MaxRequests, MaxRequestBytes int64
@@ -50,6 +52,9 @@ type Config struct {
 	MaxMemory, MaxMessages int64
 	// Kinds of the queues that services use, see owner.Kind.
 	Kinds map[Kind]KindTerms
+	// Renderers make messages of the payloads that services post into the queues
+	// of the registry, by their form: their first byte, FirstForm or more.
+	Renderers map[byte]Renderer
 	// Lease is how long a node may be silent until its partitions are taken
 	// over; default 2.5 s.
 	Lease time.Duration

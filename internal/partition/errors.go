@@ -20,4 +20,5 @@ var (
 	ErrMoveNotFound    = owner.ErrMoveNotFound
 	ErrMoveNotRunning  = owner.ErrMoveNotRunning
 	ErrTooLarge        = owner.ErrTooLarge
+	ErrCondition       = owner.ErrCondition
 )

@@ -91,6 +91,9 @@ type ReceiveOptions struct {
 	Wait time.Duration
 	// Attempt is the ReceiveRequestAttemptId of FIFO queues; empty: none.
 	Attempt string
+	// Origin is the scheme and host by which the consumer reaches this server, for
+	// the addresses in what services posted: see Rendering.
+	Origin string
 }
 
 // VisibilityChange asks for a message to be hidden for Timeout seconds from now.

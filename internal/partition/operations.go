@@ -34,6 +34,8 @@ var (
 	opRetry      = define(12, (*owner.Owner).Retry, nil)
 	opCancel     = define(13, (*owner.Owner).Cancel, nil)
 	opDrop       = define(14, (*owner.Owner).Drop, nil)
+	opBrowse     = define(15, (*owner.Owner).Browse, nil)
+	opSetPace    = define(16, (*owner.Owner).SetPace, nil)
 )
 
 // handlers run the operations that other nodes ask for, by number: each reads an

@@ -4,6 +4,8 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+
+	"github.com/waystation/waystation/internal/fields"
 )
 
 // payloadVersion is the first byte of every stored payload. A release reads
@@ -24,119 +26,77 @@ func encodePayload(b []byte, m *Message) []byte {
 	b = append(b, payloadVersion)
 	b = append(b, m.ID[:]...)
 	b = append(b, m.BodyMD5[:]...)
-	b = putString(b, m.DedupID)
-	b = putString(b, m.SenderID)
-	b = putString(b, m.TraceHeader)
-	b = binary.AppendUvarint(b, uint64(len(m.Attributes)))
-	for i := range m.Attributes {
-		a := &m.Attributes[i]
-		b = putString(b, a.Name)
-		b = putString(b, a.Type)
+	b = fields.AppendText(b, m.DedupID)
+	b = fields.AppendText(b, m.SenderID)
+	b = fields.AppendText(b, m.TraceHeader)
+	b = AppendAttributes(b, m.Attributes)
+	return append(b, m.Body...)
+}
+
+// EncodeMessage gives the payload of a message as Send stores it, for services that
+// post messages beside something else. Sent, Delay and GroupID are not part of it.
+func EncodeMessage(m *Message) []byte {
+	return encodePayload(make([]byte, 0, len(m.Body)+160), m)
+}
+
+// AppendAttributes appends message attributes in their stored form, for
+// ReadAttributes.
+func AppendAttributes(b []byte, attributes []Attribute) []byte {
+	b = binary.AppendUvarint(b, uint64(len(attributes)))
+	for i := range attributes {
+		a := &attributes[i]
+		b = fields.AppendText(b, a.Name)
+		b = fields.AppendText(b, a.Type)
 		if a.Binary != nil {
 			b = append(b, 1)
 			b = binary.AppendUvarint(b, uint64(len(a.Binary)))
 			b = append(b, a.Binary...)
 		} else {
 			b = append(b, 0)
-			b = putString(b, a.Value)
+			b = fields.AppendText(b, a.Value)
 		}
 	}
-	return append(b, m.Body...)
+	return b
+}
+
+// ReadAttributes is the inverse of AppendAttributes. What it returns shares no memory
+// with r; r.Err says whether it was whole.
+func ReadAttributes(r *fields.Reader) (list []Attribute) {
+	n := r.Length()
+	if n > 0 {
+		list = make([]Attribute, 0, n)
+	}
+	for range n {
+		a := Attribute{Name: r.Text(), Type: r.Text()}
+		if r.Byte() == 1 {
+			a.Binary = append([]byte{}, r.Bytes(r.Length())...)
+		} else {
+			a.Value = r.Text()
+		}
+		list = append(list, a)
+	}
+	return list
 }
 
 // decodePayload is the inverse of encodePayload. What it returns shares no
 // memory with b.
 func decodePayload(b []byte) (Message, error) {
 	var m Message
-	r := reader{b: b}
-	if v := r.byte(); v != payloadVersion {
-		if r.err == nil {
+	r := fields.Reader{Rest: b}
+	if v := r.Byte(); v != payloadVersion {
+		if r.Err == nil {
 			return m, fmt.Errorf("message payload of version %d, this release reads up to %d", v, payloadVersion)
 		}
 		return m, errPayload
 	}
-	copy(m.ID[:], r.bytes(16))
-	copy(m.BodyMD5[:], r.bytes(16))
-	m.DedupID = r.string()
-	m.SenderID = r.string()
-	m.TraceHeader = r.string()
-	n := r.uvarint()
-	if n > uint64(len(r.b)) {
+	m.ID, m.BodyMD5 = r.ID(), r.ID()
+	m.DedupID = r.Text()
+	m.SenderID = r.Text()
+	m.TraceHeader = r.Text()
+	m.Attributes = ReadAttributes(&r)
+	if r.Err != nil {
 		return m, errPayload
 	}
-	if n > 0 {
-		m.Attributes = make([]Attribute, 0, n)
-	}
-	for range n {
-		a := Attribute{Name: r.string(), Type: r.string()}
-		if r.byte() == 1 {
-			a.Binary = append([]byte{}, r.bytes(int(r.length()))...)
-		} else {
-			a.Value = r.string()
-		}
-		m.Attributes = append(m.Attributes, a)
-	}
-	if r.err != nil {
-		return m, errPayload
-	}
-	m.Body = string(r.b)
+	m.Body = string(r.Rest)
 	return m, nil
 }
-
-func putString(b []byte, s string) []byte {
-	b = binary.AppendUvarint(b, uint64(len(s)))
-	return append(b, s...)
-}
-
-// reader takes fields off the front of b; after a first error it yields zeros.
-type reader struct {
-	b   []byte
-	err error
-}
-
-func (r *reader) fail() {
-	r.err = errPayload
-	r.b = nil
-}
-
-func (r *reader) byte() byte {
-	if len(r.b) < 1 {
-		r.fail()
-		return 0
-	}
-	c := r.b[0]
-	r.b = r.b[1:]
-	return c
-}
-
-func (r *reader) bytes(n int) []byte {
-	if n < 0 || len(r.b) < n {
-		r.fail()
-		return nil
-	}
-	c := r.b[:n]
-	r.b = r.b[n:]
-	return c
-}
-
-func (r *reader) uvarint() uint64 {
-	v, n := binary.Uvarint(r.b)
-	if n <= 0 {
-		r.fail()
-		return 0
-	}
-	r.b = r.b[n:]
-	return v
-}
-
-// length is a uvarint that cannot exceed what is left.
-func (r *reader) length() uint64 {
-	n := r.uvarint()
-	if n > uint64(len(r.b)) {
-		r.fail()
-		return 0
-	}
-	return n
-}
-
-func (r *reader) string() string { return string(r.bytes(int(r.length()))) }

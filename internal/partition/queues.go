@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/waystation/waystation/internal/fields"
 	"github.com/waystation/waystation/internal/partition/owner"
 	"github.com/waystation/waystation/internal/partition/state"
 	"github.com/waystation/waystation/internal/queue"
@@ -36,15 +37,9 @@ func (s *Service) Send(ctx context.Context, q *registry.Queue, msgs []Message) (
 		m := &msgs[i]
 		start := len(buf)
 		buf = encodePayload(buf, m)
-		t := &targets[i]
-		t.Target = state.Target{Partition: q.Partition, Queue: refOf(q)}
-		t.Group, t.Answer, t.Delay = m.GroupID, m.ID, m.Delay
-		if q.FIFO {
-			t.Delay = -1
-			if m.DedupID != "" {
-				id := dedupOf(q, m)
-				t.Dedup = &id
-			}
+		targets[i] = QueueTarget(q, m.GroupID, m.DedupID, m.ID)
+		if !q.FIFO {
+			targets[i].Delay = m.Delay
 		}
 		items[i] = owner.PostItem{Payload: buf[start:len(buf):len(buf)], Targets: targets[i : i+1]}
 	}
@@ -68,19 +63,28 @@ func (s *Service) Send(ctx context.Context, q *registry.Queue, msgs []Message) (
 	return results, nil
 }
 
-// dedupOf is the key under which a message's deduplication id is remembered; it
-// holds the group when ids count within their message group only.
-func dedupOf(q *registry.Queue, m *Message) (id [16]byte) {
-	group := ""
-	if q.DedupScope == "messageGroup" {
-		group = m.GroupID
+// QueueTarget is a queue of the registry as the target of a post, with the queue's
+// own delay. group and dedup are the message's; FIFO queues alone deduplicate, by
+// dedup unless it is empty. id is the message's, which duplicates are answered with.
+func QueueTarget(q *registry.Queue, group, dedup string, id MessageID) PostTarget {
+	t := PostTarget{
+		Target: Target{Partition: q.Partition, Queue: refOf(q)}, FIFO: q.FIFO, Revision: q.Revision,
+		Group: group, Answer: id, Delay: -1,
 	}
-	return hashed(group, m.DedupID)
+	if q.FIFO && dedup != "" {
+		scope := ""
+		if q.DedupScope == "messageGroup" {
+			scope = group // ids count within their message group only
+		}
+		key := hashed(scope, dedup)
+		t.Dedup = &key
+	}
+	return t
 }
 
 func hashed(a, b string) (id [16]byte) {
 	buf := make([]byte, 0, 300)
-	buf = putString(buf, a)
+	buf = fields.AppendText(buf, a)
 	buf = append(buf, b...)
 	sum := sha256.Sum256(buf)
 	copy(id[:], sum[:])
@@ -109,7 +113,7 @@ func (s *Service) Receive(ctx context.Context, q *registry.Queue, opts ReceiveOp
 	}
 	got := make([]Received, len(out.Messages))
 	for i := range out.Messages {
-		if err := s.received(q, &out.Messages[i], &got[i]); err != nil {
+		if err := s.received(q, &out.Messages[i], opts.Origin, &got[i]); err != nil {
 			s.log.Error("a payload can't be decoded", "queue", q.ARN(), "key", out.Messages[i].Receipt.Key, "error", err)
 			return nil, ErrUnavailable
 		}
@@ -117,8 +121,8 @@ func (s *Service) Receive(ctx context.Context, q *registry.Queue, opts ReceiveOp
 	return got, nil
 }
 
-func (s *Service) received(q *registry.Queue, d *owner.Delivered, r *Received) (err error) {
-	if r.Message, err = decodePayload(d.Payload); err != nil {
+func (s *Service) received(q *registry.Queue, d *owner.Delivered, origin string, r *Received) (err error) {
+	if r.Message, err = s.decode(d.Payload, d.Note.Reference, origin); err != nil {
 		return err
 	}
 	r.GroupID, r.Sent = d.Group, int64(d.Sent)
@@ -134,6 +138,21 @@ func (s *Service) received(q *registry.Queue, d *owner.Delivered, r *Received) (
 	}
 	r.Receipt = s.receipts.sign(q.ID, d.Receipt.Key, d.Receipt.Receive)
 	return nil
+}
+
+// decode makes the message of a payload: one that was sent, or one of a service's.
+func (s *Service) decode(payload []byte, reference, origin string) (Message, error) {
+	if len(payload) > 0 && payload[0] >= FirstForm {
+		render := s.cfg.Renderers[payload[0]]
+		if render == nil {
+			return Message{}, fmt.Errorf("message payload of form %d, which no service here has", payload[0])
+		}
+		if len(payload) < PayloadRest {
+			return Message{}, errPayload
+		}
+		return render(Rendering{Payload: payload, Reference: reference, Origin: origin})
+	}
+	return decodePayload(payload)
 }
 
 // Delete removes messages by the receipts of their receives; one outcome each:

@@ -19,7 +19,7 @@ import (
 type request struct {
 	Operation uint8           `cbor:"1,keyasint"`
 	Partition uint32          `cbor:"2,keyasint"`
-	Revision  uint64          `cbor:"3,keyasint"` // of the registry, as the sender knows it
+	Revision  uint64          `cbor:"3,keyasint"` // that the sender's registry shows: what it asks for may be as new
 	Call      string          `cbor:"4,keyasint,omitempty"`
 	In        cbor.RawMessage `cbor:"5,keyasint"`
 }
@@ -91,7 +91,7 @@ func (s *Service) answer(in *jet.Incoming, r *reply) {
 // handle runs one request of another node.
 func (s *Service) handle(ctx context.Context, req *request) *reply {
 	o := s.local(req.Partition)
-	if o == nil {
+	if o == nil || ctx.Err() != nil { // nobody waits for it, or this node stops: it has no effect
 		return &reply{Error: owner.ErrorNumber(owner.ErrNotOwner)}
 	}
 	// The sender may know a queue that this node has not heard of yet.

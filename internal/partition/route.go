@@ -21,7 +21,7 @@ func (s *Service) local(p uint32) *owner.Owner {
 
 // call has an operation done by the owner of a partition. While there is none, or
 // it says that it no longer is the owner (so the request had no effect), it waits
-// for the next, RouteTimeout in all.
+// for the next, RouteTimeout in all; what an owner took to say so does not count.
 func call[In, Out any](ctx context.Context, s *Service, partition uint32, op *operation[In, Out], in In) (Out, error) {
 	if op.prepare != nil {
 		op.prepare(&in)
@@ -36,14 +36,13 @@ func call[In, Out any](ctx context.Context, s *Service, partition uint32, op *op
 
 func callFar[In, Out any](ctx context.Context, s *Service, partition uint32, op *operation[In, Out], in In) (Out, error) {
 	var zero Out
-	deadline := time.NewTimer(s.cfg.RouteTimeout)
-	defer deadline.Stop()
+	left := s.cfg.RouteTimeout
 	for rest := 25 * time.Millisecond; ; rest = min(2*rest, time.Second) {
 		if op.prepare != nil {
 			op.prepare(&in)
 		}
 		v, changed := s.keeper.Partition(partition)
-		out, err := zero, error(owner.ErrNotOwner)
+		out, err := zero, owner.ErrNotOwner
 		switch {
 		case v.Run == "":
 		case !v.Mine:
@@ -58,18 +57,19 @@ func callFar[In, Out any](ctx context.Context, s *Service, partition uint32, op 
 		}
 		// An owner that changes or has loaded anew shows in changed. A request to
 		// another node may also have been lost: look again now and then.
-		again := time.NewTimer(rest)
+		began := time.Now()
+		again := time.NewTimer(min(rest, left))
 		select {
 		case <-changed:
 		case <-again.C:
 		case <-ctx.Done():
 			again.Stop()
 			return zero, ctx.Err()
-		case <-deadline.C:
-			again.Stop()
-			return zero, ErrUnavailable
 		}
 		again.Stop()
+		if left -= time.Since(began); left <= 0 {
+			return zero, ErrUnavailable
+		}
 	}
 }
 

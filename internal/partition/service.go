@@ -58,7 +58,7 @@ func New(cfg Config) (*Service, error) {
 	}
 	var err error
 	s.keeper, err = lease.New(lease.Config{
-		Cluster: cfg.Conn, Prefix: cfg.Prefix, Node: cfg.Node, Run: s.run, Count: cfg.Count, TTL: cfg.Lease,
+		Cluster: cfg.Conn, Prefix: cfg.Prefix, Node: cfg.Node, Run: s.run, Count: cfg.Count, TTL: cfg.Lease, Observer: cfg.Observer,
 		Serve: s.own, Logger: s.log, Elapsed: cfg.Elapsed,
 	})
 	if err != nil {

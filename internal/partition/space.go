@@ -34,14 +34,16 @@ func (s *Service) watchSpace(ctx context.Context) {
 
 // setSpace acts on the free space.
 func (s *Service) setSpace(free, reserve uint64) {
-	before := s.space.Level()
-	level := spaceLevel(before, free, reserve)
-	if level == before {
+	level := spaceLevel(s.space.Level(), free, reserve)
+	before, news := s.space.Set(level, spaceShare(reserve, int(s.keeper.Count())))
+	if !news {
 		return
 	}
-	s.space.Set(level)
 	for _, o := range s.owners() {
 		o.SpaceChanged()
+	}
+	if level == before {
+		return
 	}
 	attrs := []any{"free_mb", free >> 20, "reserve_mb", reserve >> 20}
 	switch level {
@@ -73,6 +75,13 @@ func spaceLevel(before int32, free, reserve uint64) int32 {
 		return owner.SpaceShort
 	}
 	return owner.SpaceEnough
+}
+
+// spaceShare is how many bytes of the reserve one of so many partitions may take by
+// writing again what lives, and for garbage while space is short: all of them
+// together a quarter of the reserve, or a 64th each where they are many.
+func spaceShare(reserve uint64, partitions int) int64 {
+	return int64(max(reserve/4/uint64(max(partitions, 1)), reserve/64))
 }
 
 // Full reports whether sends are refused because the storage is nearly used up.

@@ -18,7 +18,9 @@ type Status struct {
 	// Of loading, and of the log, when it is this node's.
 	Entries, TotalEntries, LoadedBytes uint64
 	LiveBytes, LogBytes, PendingBytes  int64
-	Waiting                            int64 // long polls
+	Waiting                            int64 // long polls of clients
+	Takes                              int64 // takes of services that wait
+	Requests, RequestBytes             int64 // that wait for the log
 	// Defined is how many queues are placed on it, used or not, whoever owns it.
 	Defined int
 	// Queues and messages in memory, and about what they take, in bytes.
@@ -31,6 +33,9 @@ type Status struct {
 	// Backlog is how many messages wait for other partitions to take them.
 	Backlog int64
 }
+
+// Count is how many partitions there are.
+func (s *Service) Count() uint32 { return s.keeper.Count() }
 
 // Status tells how all partitions are.
 func (s *Service) Status() []Status {
@@ -57,7 +62,9 @@ func (s *Service) Status() []Status {
 			st.Ready = true
 			os := o.Status()
 			st.LiveBytes, st.LogBytes, st.PendingBytes = os.Journal.LiveBytes, os.Journal.Bytes, os.Journal.PendingBytes
-			st.Waiting, st.Orphans, st.Backlog = os.Waiting, os.Orphans, os.Backlog
+			st.Requests, st.RequestBytes = os.Requests, os.RequestBytes
+			st.Waiting, st.Takes = os.Waiting, os.Takes
+			st.Orphans, st.Backlog = os.Orphans, os.Backlog
 			st.Queues, st.Messages, st.MemoryBytes = os.Usage.Queues, os.Usage.Messages, os.Usage.Bytes
 		}
 	}

@@ -30,7 +30,7 @@ var record = flag.String("record", "", "write testdata/upgrade/NAME.tar.gz, a da
 // upgradeStart is when a recorded server ran: messages would expire otherwise.
 var upgradeStart = time.Date(2026, 11, 24, 12, 0, 0, 0, time.UTC)
 
-const upgradeTimers = Kind(FirstService)
+const upgradeTimers = FirstService
 
 func upgradeNode(t *testing.T, dir string, since time.Duration) *node {
 	base := time.Now()

@@ -4,7 +4,7 @@ import "math"
 
 // Advance lets the time be now: messages beyond their retention expire, delays
 // and visibility timeouts end, deduplication ids and attempts are forgotten. It
-// handles at most 1000 of each kind and says in Changes.More whether to call it
+// handles at most 500 of each kind and says in Changes.More whether to call it
 // again; until then, calls may still see what is overdue.
 func (m *Machine) Advance(now Time) Changes {
 	var c Changes

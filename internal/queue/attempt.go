@@ -9,7 +9,7 @@ type attempt struct {
 	expires  Time
 	messages [MaxBatch]uint32
 	n        uint16
-	asked    uint16 // how often it was repeated, modulo 65536
+	repeated bool
 	chain    uint32
 	order    links
 }
@@ -119,7 +119,6 @@ func (m *Machine) repeat(now Time, args ReceiveArgs) []Message {
 			return nil // its end is only waiting for Advance
 		}
 	}
-	asked := at.asked + 1
 	m.dropAttempt(a)
 	got := make([]Message, 0, len(messages))
 	for _, i := range messages {
@@ -129,19 +128,18 @@ func (m *Machine) repeat(now Time, args ReceiveArgs) []Message {
 	}
 	m.addAttempt(now, *args.Attempt, args.AttemptExpires, messages)
 	if a := m.attempts.find(*args.Attempt); a != 0 {
-		m.attempts.items.at(a).asked = asked
+		m.attempts.items.at(a).repeated = true
 	}
 	return got
 }
 
-// Repeats is how often an attempt was repeated (modulo 65536); not ok when it can
-// not be repeated (any more). As long as that stays the same, nobody else received
-// what the attempt did.
-func (m *Machine) Repeats(id DedupID) (n uint16, ok bool) {
+// Repeated reports whether an attempt was repeated since it received what it holds
+// (or since it was replayed); not ok when it can not be repeated (any more).
+func (m *Machine) Repeated(id DedupID) (repeated, ok bool) {
 	if a := m.attempts.find(id); a != 0 {
-		return m.attempts.items.at(a).asked, true
+		return m.attempts.items.at(a).repeated, true
 	}
-	return 0, false
+	return false, false
 }
 
 // ApplyAttempt repeats that the messages of these keys were received by one

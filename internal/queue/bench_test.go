@@ -136,11 +136,11 @@ func BenchmarkDedup(b *testing.B) {
 	for k := 0; b.Loop(); k++ {
 		now := Time(k)
 		m.Advance(now)
-		if _, ok := m.Duplicate(now, id(k)); ok {
+		if _, ok := m.Duplicate(id(k), now, now+100_000); ok {
 			b.Fatal("known")
 		}
-		m.Remember(id(k), Original{Key: uint64(k), Expires: now + 100_000})
-		if _, ok := m.Duplicate(now, id(k)); !ok {
+		m.Remember(id(k), Original{Key: uint64(k), Sent: now, Expires: now + 100_000})
+		if _, ok := m.Duplicate(id(k), now, now+100_000); !ok {
 			b.Fatal("unknown")
 		}
 	}

@@ -2,34 +2,52 @@ package queue
 
 import "math/bits"
 
-// A drained backlog leaves chunks with a few messages each. As long as less than
-// a quarter of the slots is in use, every Advance moves a few messages together,
-// until the chunks they leave are empty and dropped.
+// A drained backlog leaves chunks with a few messages, or blocks of keys, each. As
+// long as few of the slots are in use, every Advance moves some together, until the
+// chunks they leave are empty and dropped.
 const (
-	sparse      = 4  // fewer than one in so many slots used
-	enoughFew   = 16 // chunks that are not worth the trouble
-	compactStep = 64 // messages moved by one Advance
+	sparse       = 4  // fewer than one in so many slots of messages used
+	sparseBlocks = 2  // the same of blocks of keys
+	enoughFew    = 16 // chunks that are not worth the trouble
+	compactStep  = 64 // messages and blocks moved by one Advance
 )
 
 func (m *Machine) compact() {
-	s := &m.entries
 	for k := 0; k < compactStep; k++ {
-		live := int(s.live)
-		if live <= m.enough || int(s.n)*sparse >= live*chunkSlots {
+		if from := m.entries.scattered(m.enough, sparse); from != 0 {
+			m.move(from)
+		} else if from := m.keys.blocks.scattered(enoughFew, sparseBlocks); from != 0 {
+			m.keys.move(m, from)
+		} else {
 			return
 		}
+	}
+}
+
+// scattered returns an item that should be moved to where there is room; 0 if there
+// are no more than enough chunks, or at least one in sparse slots is used.
+func (s *slab[T]) scattered(enough, sparse int) uint32 {
+	for int(s.live) > enough && int(s.n)*sparse < int(s.live)*chunkSlots {
 		// alloc fills the first chunk with room, so empty the second.
 		c := s.heads[s.room-1].next
 		if c == 0 {
-			return
+			return 0
 		}
-		if s.heads[c-1].used == 0 {
-			s.release(c - 1)
-			continue
+		if used := s.heads[c-1].used; used != 0 {
+			return (c-1)*chunkSlots + uint32(31-bits.LeadingZeros32(used)) + 1
 		}
-		slot := uint32(31 - bits.LeadingZeros32(s.heads[c-1].used))
-		m.move((c-1)*chunkSlots + slot + 1)
+		s.release(c - 1)
 	}
+	return 0
+}
+
+// move gives the block numbered from another number, and frees that one.
+func (t *keyTable) move(m *Machine, from uint32) {
+	to := t.blocks.alloc()
+	*t.numbers.link(m, &byNumber, from) = to
+	*t.blocks.at(to) = *t.blocks.at(from)
+	t.blocks.free(from)
+	t.last = 0
 }
 
 // move gives the message numbered from another number, and frees that one.
@@ -38,7 +56,10 @@ func (m *Machine) move(from uint32) {
 	e := m.entries.at(to)
 	*e = *m.entries.at(from)
 
-	*m.keys.link(m, &byKey, from) = to
+	m.keys.moved(e.key, to)
+	if e.name != 0 {
+		m.named.items.at(e.name).entry = to
+	}
 	m.ages.moved(m, &byAge, to)
 	if e.state != visible {
 		m.timers.moved(m, &byTime, to)

@@ -2,14 +2,15 @@ package queue
 
 import "encoding/binary"
 
-// memory is one remembered deduplication id: 64 bytes without pointers.
+// memory is one remembered deduplication id: 72 bytes without pointers.
 type memory struct {
-	id          DedupID
-	answer      [16]byte
-	key, append number
-	expires     stamp
-	chain       uint32
-	order       links
+	id            DedupID
+	answer        [16]byte
+	key, append   number
+	sent, expires stamp
+	grace         uint16 // seconds
+	chain         uint32
+	order         links
 }
 
 // number is a key or an append in 6 bytes: at a million a second enough for nine
@@ -20,14 +21,34 @@ func numberOf(n uint64) number { return number{uint16(n), uint16(n >> 16), uint1
 
 func (n number) uint64() uint64 { return uint64(n[0]) | uint64(n[1])<<16 | uint64(n[2])<<32 }
 
-func (r *memory) due() Time { return wholeSecond(r.expires.time()) }
+// kept is until when it is remembered.
+func (r *memory) kept() Time { return r.expires.time() + 1000*Time(r.grace) }
+
+func (r *memory) due() Time { return wholeSecond(r.kept()) }
 
 func (r *memory) original() Original {
-	return Original{ID: r.answer, Key: r.key.uint64(), Append: r.append.uint64(), Expires: r.expires.time()}
+	return Original{
+		ID: r.answer, Key: r.key.uint64(), Append: r.append.uint64(),
+		Sent: r.sent.time(), Expires: r.expires.time(), Grace: 1000 * Time(r.grace),
+	}
 }
 
-// remembered holds deduplication ids until they expire. Time bounds it: what is
-// sent within the deduplication interval.
+// before reports whether it is forgotten before another one of the same id.
+func (r *memory) before(o *memory) bool {
+	s, t := r.kept(), o.kept()
+	return s < t || s == t && r.expires.time() < o.expires.time()
+}
+
+// answers reports whether a send is the same as the one remembered.
+func (r *memory) answers(sent, expires Time) bool {
+	if first := r.sent.time(); sent < first {
+		return first < expires
+	}
+	return sent < r.expires.time()
+}
+
+// remembered holds deduplication ids until they expire, and for their grace. Time
+// bounds it: what is sent within the deduplication interval.
 type remembered struct {
 	items    slab[memory]
 	ids      index      // byID
@@ -43,7 +64,7 @@ var (
 	byExpiry = ordering{
 		links: func(m *Machine, i uint32) *links { return &m.remembered.items.at(i).order },
 		less: func(m *Machine, a, b uint32) bool {
-			s, t := m.remembered.items.at(a).expires.time(), m.remembered.items.at(b).expires.time()
+			s, t := m.remembered.items.at(a).kept(), m.remembered.items.at(b).kept()
 			return s < t || s == t && a < b
 		},
 	}
@@ -52,15 +73,19 @@ var (
 // hash: the id is a hash already.
 func (d DedupID) hash() uint64 { return binary.LittleEndian.Uint64(d[:]) }
 
-func (r *remembered) find(id DedupID) uint32 {
+// each visits what is remembered of an id. visit must not drop any: that may deal
+// the chain anew.
+func (r *remembered) each(id DedupID, visit func(uint32, *memory)) {
 	if r == nil {
-		return 0
+		return
 	}
-	i := r.ids.first(id.hash())
-	for i != 0 && r.items.at(i).id != id {
-		i = r.items.at(i).chain
+	for i := r.ids.first(id.hash()); i != 0; {
+		o := r.items.at(i)
+		if o.id == id {
+			visit(i, o)
+		}
+		i = o.chain
 	}
-	return i
 }
 
 // firstMemory is the remembered id that expires first, 0 for none.
@@ -79,33 +104,72 @@ func (m *Machine) dropMemory(i uint32) {
 }
 
 // Duplicate returns what the first send with this id was answered with, if that
-// is remembered and has not expired.
-func (m *Machine) Duplicate(now Time, id DedupID) (Original, bool) {
-	i := m.remembered.find(id)
-	if i == 0 || m.remembered.items.at(i).expires.time() <= now {
-		return Original{}, false
-	}
-	return m.remembered.items.at(i).original(), true
+// is remembered and the two are the same: the later one was sent before the earlier
+// one expired, whichever came here first. Both times are the sender's.
+func (m *Machine) Duplicate(id DedupID, sent, expires Time) (o Original, ok bool) {
+	m.remembered.each(id, func(_ uint32, r *memory) {
+		if r.answers(sent, expires) && (!ok || r.sent.time() < o.Sent) {
+			o, ok = r.original(), true
+		}
+	})
+	return o, ok
 }
 
-// Remember keeps an answer until o.Expires, live or in a replay. If the id is
-// here already, the new answer replaces the old, which a following Advance
-// reports in Changes.Forgotten: there is one report for every call.
+// Remembered returns what is remembered of the send with this id and key.
+func (m *Machine) Remembered(id DedupID, key uint64) (o Original, ok bool) {
+	m.remembered.each(id, func(_ uint32, r *memory) {
+		if r.key.uint64() == key {
+			o, ok = r.original(), true
+		}
+	})
+	return o, ok
+}
+
+// maxOriginals of one id, sent too far apart to be the same.
+const maxOriginals = 4
+
+// Remember keeps an answer until o.Expires and for o.Grace, live or in a replay. It
+// replaces what it is the same as, and of more than maxOriginals the one that would
+// be forgotten first. A following Advance reports what was replaced in
+// Changes.Forgotten: there is one report for every call.
 func (m *Machine) Remember(id DedupID, o Original) {
 	if m.remembered == nil {
 		m.remembered = new(remembered)
 	}
 	r := m.remembered
-	if i := r.find(id); i != 0 {
+	replace := func(i uint32) {
 		r.replaced = append(r.replaced, r.items.at(i).original())
 		m.dropMemory(i)
 	}
+	var buf [maxOriginals]uint32
+	same, others, first := buf[:0], 0, uint32(0)
+	r.each(id, func(i uint32, old *memory) {
+		if old.answers(o.Sent, o.Expires) {
+			same = append(same, i)
+			return
+		}
+		if others++; first == 0 || old.before(r.items.at(first)) {
+			first = i
+		}
+	})
+	for _, i := range same {
+		replace(i)
+	}
 	i := r.items.alloc()
-	*r.items.at(i) = memory{
-		id: id, answer: o.ID, key: numberOf(o.Key), append: numberOf(o.Append), expires: stampOf(o.Expires),
+	n := r.items.at(i)
+	*n = memory{
+		id: id, answer: o.ID, key: numberOf(o.Key), append: numberOf(o.Append),
+		sent: stampOf(o.Sent), expires: stampOf(o.Expires),
+		grace: uint16(min(max(o.Grace+999, 0)/1000, MaxGrace/1000)),
 	}
 	r.ids.add(m, &byID, i)
 	r.order.add(m, &byExpiry, i)
+	if others >= maxOriginals {
+		if n.before(r.items.at(first)) {
+			first = i
+		}
+		replace(first)
+	}
 }
 
 // forget reports what was replaced or expired.

@@ -78,6 +78,12 @@ func (m *Machine) takeGroup(g uint32) {
 // join counts one more message in the group of that name, and makes the group
 // if it is not there.
 func (m *Machine) join(name string) uint32 {
+	if g := m.recent; g != 0 {
+		if gr := m.groups.at(g); gr.name == name {
+			gr.count++
+			return g
+		}
+	}
 	g := m.names.first(maphash.String(m.seed, name))
 	for g != 0 && m.groups.at(g).name != name {
 		g = m.groups.at(g).chain
@@ -88,6 +94,7 @@ func (m *Machine) join(name string) uint32 {
 		m.names.add(m, &byName, g)
 	}
 	m.groups.at(g).count++
+	m.recent = g
 	return g
 }
 
@@ -98,6 +105,9 @@ func (m *Machine) leave(g uint32) {
 	if gr.count > 0 {
 		m.check(g)
 		return
+	}
+	if m.recent == g {
+		m.recent = 0
 	}
 	m.takeGroup(g)
 	m.names.remove(m, &byName, g)

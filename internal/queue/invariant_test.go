@@ -16,7 +16,7 @@ func (m *Machine) verify() error {
 	}
 	hidden := uint32(m.inFlight + m.delayed)
 	for _, err := range []error{
-		m.keys.verify(m, &byKey, "keys", m.entries.n), m.names.verify(m, &byName, "names", m.groups.n),
+		m.verifyKeys(), m.verifyNames(), m.names.verify(m, &byName, "names", m.groups.n),
 		m.timers.verify(m, &byTime, "timers", hidden), m.ages.verify(m, &byAge, "ages", m.entries.n),
 		m.verifyGroups(),
 	} {
@@ -97,6 +97,59 @@ func (x *index) verify(m *Machine, by *hashing, name string, want uint32) error 
 		return fmt.Errorf("%s: %d buckets for %d items", name, x.heads.n, n)
 	}
 	return nil
+}
+
+func (m *Machine) verifyKeys() error {
+	t := &m.keys
+	if err := t.blocks.verify(); err != nil {
+		return fmt.Errorf("blocks of keys: %w", err)
+	}
+	if t.last != 0 && t.blocks.at(t.last).used == 0 {
+		return fmt.Errorf("the last block of keys is gone")
+	}
+	n, err := uint32(0), t.numbers.verify(m, &byNumber, "blocks of keys", t.blocks.n)
+	t.blocks.each(func(_ uint32, b *block) bool {
+		used := uint32(0)
+		for k, i := range b.entries {
+			if i == 0 {
+				continue
+			}
+			if used++; m.entries.at(i).key != b.number*blockKeys+uint64(k) {
+				err = fmt.Errorf("message %d is found by key %d", m.entries.at(i).key, b.number*blockKeys+uint64(k))
+			}
+		}
+		if used == 0 || used != b.used {
+			err = fmt.Errorf("a block of keys has %d messages and counts %d", used, b.used)
+		}
+		n += used
+		return true
+	})
+	if err == nil && n != m.entries.n {
+		err = fmt.Errorf("%d of %d messages are found by key", n, m.entries.n)
+	}
+	return err
+}
+
+func (m *Machine) verifyNames() (err error) {
+	named := uint32(0)
+	m.entries.each(func(i uint32, e *entry) bool {
+		if e.name != 0 {
+			if named++; m.named.items.at(e.name).entry != i {
+				err = fmt.Errorf("message %d has the name of another", e.key)
+			}
+		}
+		return true
+	})
+	t := m.named
+	switch {
+	case err != nil:
+		return err
+	case t == nil && named == 0:
+		return nil
+	case t == nil || t.items.n != named:
+		return fmt.Errorf("%d messages have names, which is not what the table has", named)
+	}
+	return cmp.Or(t.items.verify(), t.ids.verify(m, &byNamed, "names of messages", named))
 }
 
 func (t *timeline) verify(m *Machine, by *ordering, name string, want uint32) error {

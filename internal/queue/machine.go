@@ -17,7 +17,7 @@ type entry struct {
 	offset, length   uint32
 	receives, source uint32
 	group            uint32
-	chain            uint32 // in the index of keys
+	name             uint32 // in nameTable.items; 0: none
 	line             links  // in the group's line, or its late list (FIFO: always in one)
 	timer            links  // in timers
 	age              links  // in ages
@@ -49,13 +49,14 @@ type Machine struct {
 	nextKey uint64
 
 	entries slab[entry]
-	enough  int      // chunks of entries that are not worth compacting
-	keys    index    // byKey
+	enough  int // chunks of entries that are not worth compacting
+	keys    keyTable
 	timers  timeline // delayed and in flight, byTime
 	ages    timeline // all, byAge
 
 	groups    slab[group]
-	names     index // byName
+	names     index  // byName
+	recent    uint32 // the group that was joined last; 0: none
 	seed      maphash.Seed
 	ring      groupList // groups that can be served, in the order of turns
 	unsettled groupList // groups with a late list
@@ -68,12 +69,8 @@ type Machine struct {
 	named      *nameTable  // nil: none
 }
 
-// The orders and hashes of messages.
+// The orders of messages.
 var (
-	byKey = hashing{
-		hash: func(m *Machine, i uint32) uint64 { return mix(m.entries.at(i).key) },
-		next: func(m *Machine, i uint32) *uint32 { return &m.entries.at(i).chain },
-	}
 	byTime = ordering{
 		links: func(m *Machine, i uint32) *links { return &m.entries.at(i).timer },
 		less: func(m *Machine, a, b uint32) bool {
@@ -143,7 +140,7 @@ func (m *Machine) Insert(now Time, msg Message) {
 	e.sent, e.first, e.last = stampOf(msg.Sent), stampOf(msg.FirstReceived), stampOf(msg.LastReceived)
 	e.receives, e.source = msg.Receives, msg.Source
 	e.group = m.join(msg.Group)
-	m.keys.add(m, &byKey, i)
+	m.keys.add(m, msg.Key, i)
 	m.ages.add(m, &byAge, i)
 	m.bytes += int64(e.length)
 	if m.cfg.FIFO {
@@ -268,16 +265,7 @@ func (m *Machine) Each(fn func(Message) bool) {
 	m.entries.each(func(_ uint32, e *entry) bool { return fn(m.message(e)) })
 }
 
-func (m *Machine) find(key uint64) uint32 {
-	for i := m.keys.first(mix(key)); i != 0; {
-		e := m.entries.at(i)
-		if e.key == key {
-			return i
-		}
-		i = e.chain
-	}
-	return 0
-}
+func (m *Machine) find(key uint64) uint32 { return m.keys.find(key) }
 
 func (m *Machine) message(e *entry) Message { return e.message(m.groups.at(e.group).name) }
 
@@ -354,9 +342,9 @@ func (m *Machine) drop(i uint32) Message {
 		m.dequeue(i, e)
 	}
 	m.ages.remove(m, &byAge, i)
-	m.keys.remove(m, &byKey, i)
-	if m.named != nil {
-		m.unname(e.key)
+	m.keys.remove(m, e.key)
+	if e.name != 0 {
+		m.dropName(e.name)
 	}
 	m.bytes -= int64(e.length)
 	m.leave(e.group)

@@ -106,10 +106,10 @@ func TestMemoryOfOthers(t *testing.T) {
 	measure("a message with a group of its own", 190, func(m *Machine, k int) {
 		m.Insert(0, Message{Key: m.NextKey(), Group: fmt.Sprintf("%016d", k)})
 	})
-	measure("deduplication id", 75, func(m *Machine, k int) {
+	measure("deduplication id", 80, func(m *Machine, k int) {
 		m.Remember(id(k), Original{Key: uint64(k), Expires: Time(k)})
 	})
-	measure("deduplication id out of order", 80, func(m *Machine, k int) {
+	measure("deduplication id out of order", 85, func(m *Machine, k int) {
 		m.Remember(id(k), Original{Key: uint64(k), Expires: Time(n - k)})
 	})
 	measure("a message with an attempt of its own", 205, func(m *Machine, k int) {

@@ -282,7 +282,7 @@ func (o *model) Advance(now Time) (c Changes) {
 	c.Forgotten = append(c.Forgotten, o.replaced...)
 	o.replaced = nil
 	o.memories = slices.DeleteFunc(o.memories, func(r *modelMemory) bool {
-		over := wholeSecond(r.Expires) <= now
+		over := wholeSecond(r.kept()) <= now
 		if over {
 			c.Forgotten = append(c.Forgotten, r.Original)
 		}
@@ -303,7 +303,7 @@ func (o *model) Next() (Time, bool) {
 		}
 	}
 	for _, r := range o.memories {
-		next = min(next, wholeSecond(r.Expires))
+		next = min(next, wholeSecond(r.kept()))
 	}
 	for _, a := range o.attempts {
 		next = min(next, wholeSecond(a.expires))
@@ -353,21 +353,41 @@ func (o *model) Peek() (out []Message) {
 	}
 }
 
-func (o *model) Duplicate(now Time, id DedupID) (Original, bool) {
+func (r *modelMemory) same(sent, expires Time) bool {
+	return sent >= r.Sent && sent < r.Expires || r.Sent >= sent && r.Sent < expires
+}
+
+func (r *modelMemory) kept() Time { return r.Expires + r.Grace }
+
+func (o *model) Duplicate(id DedupID, sent, expires Time) (first Original, ok bool) {
 	for _, r := range o.memories {
-		if r.id == id && r.Expires > now {
-			return r.Original, true
+		if r.id == id && r.same(sent, expires) && (!ok || r.Sent < first.Sent) {
+			first, ok = r.Original, true
 		}
 	}
-	return Original{}, false
+	return first, ok
 }
 
 func (o *model) Remember(id DedupID, original Original) {
 	o.memories = slices.DeleteFunc(o.memories, func(r *modelMemory) bool {
-		if r.id == id {
+		same := r.id == id && r.same(original.Sent, original.Expires)
+		if same {
 			o.replaced = append(o.replaced, r.Original)
 		}
-		return r.id == id
+		return same
 	})
 	o.memories = append(o.memories, &modelMemory{id, original})
+	var all []*modelMemory
+	for _, r := range o.memories {
+		if r.id == id {
+			all = append(all, r)
+		}
+	}
+	if len(all) > maxOriginals {
+		first := slices.MinFunc(all, func(a, b *modelMemory) int {
+			return cmp.Or(cmp.Compare(a.kept(), b.kept()), cmp.Compare(a.Expires, b.Expires))
+		})
+		o.replaced = append(o.replaced, first.Original)
+		o.memories = slices.DeleteFunc(o.memories, func(r *modelMemory) bool { return r == first })
+	}
 }

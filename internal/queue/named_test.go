@@ -54,10 +54,12 @@ func TestNamesAgreeWithMaps(t *testing.T) {
 		if want, has := byKey[key]; ok != has || name != want {
 			t.Fatalf("step %d: key %d has the name %v, %v; want %v, %v", step, key, name, ok, want, has)
 		}
-		if ok {
-			if k, _ := m.Named(name); k != key {
-				t.Fatalf("step %d: the name of key %d finds %d", step, key, k)
-			}
+		if !ok {
+			binary.LittleEndian.PutUint64(name[:], rng.Uint64N(200)+1)
+		}
+		k, ok := m.Named(name)
+		if want, has := byName[name]; ok != has || k != want {
+			t.Fatalf("step %d: the name %v finds %d, %v; want %d, %v", step, name, k, ok, want, has)
 		}
 	}
 }

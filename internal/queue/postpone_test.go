@@ -18,6 +18,9 @@ func TestPostpone(t *testing.T) {
 		if err := m.Postpone(20, 1, 2, 500); !errors.Is(err, ErrStale) {
 			t.Errorf("a receive that never was: %v", err)
 		}
+		if err := m.Postpone(20, 3, 1, 500); !errors.Is(err, ErrNotFound) {
+			t.Errorf("a message that never was: %v", err)
+		}
 		if err := m.Postpone(20, 1, 1, 500); err != nil {
 			t.Fatal(err)
 		}

@@ -11,9 +11,11 @@ const (
 	MaxBatch = 10
 	// DefaultMaxInFlight is the in-flight limit where Config gives none.
 	DefaultMaxInFlight = 120_000
+	// MaxGrace bounds Original.Grace: 18 hours.
+	MaxGrace = 65_535_000
 
-	advanceStep = 1000 // most items of each kind one Advance handles
-	deadStep    = 100  // most messages one Receive hands over as dead
+	advanceStep = 500 // most items of each kind one Advance handles
+	deadStep    = 100 // most messages one Receive hands over as dead
 )
 
 // Errors of single operations. None of them changes anything.
@@ -48,7 +50,7 @@ type Message struct {
 	Group         string // "": none
 	Receives      uint32
 	FirstReceived Time
-	LastReceived  Time
+	LastReceived  Time   // not changed by an attempt that is repeated
 	Source        uint32 // the caller's own (where a dead letter came from)
 	InFlight      bool   // received and hidden until VisibleAt
 }
@@ -59,10 +61,15 @@ type DedupID [16]byte
 
 // Original is what the first send with a deduplication id was answered with.
 type Original struct {
-	ID      [16]byte
-	Key     uint64
-	Append  uint64 // journal append that must stay while this is remembered
-	Expires Time
+	ID     [16]byte
+	Key    uint64
+	Append uint64 // journal append that must stay while this is remembered
+	// Sent and Expires are by the sender's clock: what is sent from the one to the
+	// other is the same.
+	Sent, Expires Time
+	// Grace is for how many milliseconds beyond Expires it is remembered, for sends
+	// that come late: whole seconds, rounded up, at most MaxGrace.
+	Grace Time
 }
 
 // ReceiveArgs are the terms of one Receive.

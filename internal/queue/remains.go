@@ -18,7 +18,7 @@ func (m *Machine) Empty() *Remains {
 		r.remembered, r.replaced = m.remembered.items, m.remembered.replaced
 	}
 	m.entries, m.groups = slab[entry]{}, slab[group]{}
-	m.keys, m.names = index{}, index{}
+	m.keys, m.names, m.recent = keyTable{}, index{}, 0
 	m.timers, m.ages = timeline{}, timeline{}
 	m.ring, m.unsettled = groupList{}, groupList{}
 	m.visible, m.inFlight, m.delayed, m.bytes = 0, 0, 0, 0

@@ -50,7 +50,7 @@ func TestRemains(t *testing.T) {
 	if c := m.Counts(); c != (Counts{}) {
 		t.Errorf("after Empty: %+v", c)
 	}
-	if _, ok := m.Duplicate(1, DedupID{5}); ok {
+	if _, ok := m.Duplicate(DedupID{5}, 1, 2); ok {
 		t.Error("Empty kept a deduplication id")
 	}
 	if m.NextKey() != n+1 {

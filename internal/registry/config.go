@@ -37,6 +37,17 @@ type Config struct {
 	// is ErrTooMany. 0: DefaultMaxQueues. Nodes that create at the same instant
 	// may overshoot it by a few.
 	MaxQueues int
+	// MaxTopics and MaxSubscriptions bound those in the same way. 0:
+	// DefaultMaxTopics, DefaultMaxSubscriptions.
+	MaxTopics, MaxSubscriptions int
+	// MaxBuses and MaxRules bound those in the same way. 0: DefaultMaxBuses,
+	// DefaultMaxRules.
+	MaxBuses, MaxRules int
+	// MaxConnections and MaxAPIDestinations bound those in the same way. 0:
+	// DefaultMaxConnections, DefaultMaxAPIDestinations.
+	MaxConnections, MaxAPIDestinations int
+	// MaxScheduleGroups bounds those in the same way. 0: DefaultMaxScheduleGroups.
+	MaxScheduleGroups int
 	// Refresh bounds how long a change can stay unseen by this node when the node
 	// that made it died before it could tell. 0: DefaultRefresh.
 	Refresh time.Duration
@@ -54,11 +65,26 @@ func (c Config) withDefaults() (Config, error) {
 	if c.Refresh == 0 {
 		c.Refresh = DefaultRefresh
 	}
-	if c.MaxQueues < 0 {
-		return c, errors.New("registry: Config.MaxQueues is negative")
-	}
-	if c.MaxQueues == 0 {
-		c.MaxQueues = DefaultMaxQueues
+	for _, limit := range []struct {
+		name     string
+		n        *int
+		standard int
+	}{
+		{"MaxQueues", &c.MaxQueues, DefaultMaxQueues},
+		{"MaxTopics", &c.MaxTopics, DefaultMaxTopics},
+		{"MaxSubscriptions", &c.MaxSubscriptions, DefaultMaxSubscriptions},
+		{"MaxBuses", &c.MaxBuses, DefaultMaxBuses},
+		{"MaxRules", &c.MaxRules, DefaultMaxRules},
+		{"MaxConnections", &c.MaxConnections, DefaultMaxConnections},
+		{"MaxAPIDestinations", &c.MaxAPIDestinations, DefaultMaxAPIDestinations},
+		{"MaxScheduleGroups", &c.MaxScheduleGroups, DefaultMaxScheduleGroups},
+	} {
+		if *limit.n < 0 {
+			return c, errors.New("registry: Config." + limit.name + " is negative")
+		}
+		if *limit.n == 0 {
+			*limit.n = limit.standard
+		}
 	}
 	if c.NewID == nil {
 		c.NewID = randomID

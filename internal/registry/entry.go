@@ -5,6 +5,8 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+
+	"github.com/waystation/waystation/internal/fields"
 )
 
 // An entry of the log holds changes that were made at once:
@@ -121,23 +123,22 @@ func (e *entry) parse(b []byte) (end int, err error) {
 		return 0, errEntryCut
 	}
 	e.flags = b[1]
-	r := reader{b: b[2:]}
-	e.revision, e.floor, e.total, e.floorTotal = r.uvarint(), r.uvarint(), r.uvarint(), r.uvarint()
-	copy(e.before[:], r.take(uint64(len(e.before))))
-	n := r.uvarint()
-	if r.failed || n > uint64(len(r.b))/2 {
+	r := fields.Reader{Rest: b[2:]}
+	e.revision, e.floor, e.total, e.floorTotal = r.Uvarint(), r.Uvarint(), r.Uvarint(), r.Uvarint()
+	copy(e.before[:], r.Bytes(len(e.before)))
+	n := r.Uvarint()
+	if r.Err != nil || n > uint64(len(r.Rest))/2 {
 		return 0, errEntryCut
 	}
 	e.items = make([]item, 0, min(n, maxItems))
 	for range n {
-		op := r.take(1)
-		data := r.take(r.uvarint())
-		if r.failed {
+		op, data := r.Byte(), r.Bytes(r.Length())
+		if r.Err != nil {
 			return 0, errEntryCut
 		}
-		e.items = append(e.items, item{op[0], data})
+		e.items = append(e.items, item{op, data})
 	}
-	return len(b) - len(r.b), nil
+	return len(b) - len(r.Rest), nil
 }
 
 // deletion names the definition that goes.
@@ -150,49 +151,19 @@ type deletion struct {
 func (d *deletion) encode() []byte {
 	b := binary.AppendUvarint([]byte{d.tag}, d.id)
 	for _, s := range []string{d.name.account, d.name.region, d.name.name} {
-		b = binary.AppendUvarint(b, uint64(len(s)))
-		b = append(b, s...)
+		b = fields.AppendText(b, s)
 	}
 	return b
 }
 
 func decodeDeletion(b []byte) (d deletion, err error) {
-	r := reader{b: b}
-	if tag := r.take(1); len(tag) > 0 {
-		d.tag = tag[0]
-	}
-	d.id = r.uvarint()
+	r := fields.Reader{Rest: b}
+	d.tag, d.id = r.Byte(), r.Uvarint()
 	for _, s := range []*string{&d.name.account, &d.name.region, &d.name.name} {
-		*s = string(r.take(r.uvarint()))
+		*s = r.Text()
 	}
-	if r.failed || len(r.b) > 0 {
+	if r.Err != nil || len(r.Rest) > 0 {
 		return d, fmt.Errorf("registry: a deletion: %w", errEntryCut)
 	}
 	return d, nil
-}
-
-// reader reads from b until something is missing.
-type reader struct {
-	b      []byte
-	failed bool
-}
-
-func (r *reader) uvarint() uint64 {
-	v, n := binary.Uvarint(r.b)
-	if n <= 0 {
-		r.failed, r.b = true, nil
-		return 0
-	}
-	r.b = r.b[n:]
-	return v
-}
-
-func (r *reader) take(n uint64) []byte {
-	if n > uint64(len(r.b)) {
-		r.failed, r.b = true, nil
-		return nil
-	}
-	b := r.b[:n:n]
-	r.b = r.b[n:]
-	return b
 }

@@ -23,7 +23,7 @@ var (
 	ErrUnavailable = jet.ErrUnavailable
 	// ErrFull: the store has no room for a change. Retryable.
 	ErrFull = jet.ErrFull
-	// ErrTooLarge: the definition does not fit the store.
+	// ErrTooLarge: the definition is larger than 1 MiB, or does not fit the store.
 	ErrTooLarge = jet.ErrTooLarge
 )
 

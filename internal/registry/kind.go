@@ -36,8 +36,20 @@ func (m *Meta) fullName() fullName { return fullName{m.Account, m.Region, m.Name
 // Tags of the kinds in the log and in encoded definitions. A tag is never used
 // again for something else.
 const (
-	tagQueue  byte = 1
-	tagSecret byte = 2
+	tagQueue          byte = 1
+	tagSecret         byte = 2
+	tagTopic          byte = 3
+	tagSubscription   byte = 4
+	tagSigningKey     byte = 5
+	tagBus            byte = 6
+	tagRule           byte = 7
+	tagArchive        byte = 8
+	tagReplay         byte = 9
+	tagConnection     byte = 10
+	tagAPIDestination byte = 11
+	tagScheduleGroup  byte = 12
+
+	tagEndpointHealth byte = 20
 )
 
 // Kind describes one kind of definition. To add a kind: a struct that embeds Meta

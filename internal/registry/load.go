@@ -74,8 +74,11 @@ func (r *Registry) readAll(ctx context.Context) (*state, error) {
 	if err != nil {
 		return nil, r.explain(ctx, first, err)
 	}
-	if s.revision < known.Revision {
+	switch {
+	case s.revision < known.Revision:
 		return nil, &BehindError{Have: s.revision, Known: known.Revision}
+	case s.revision > known.Revision: // who stored the last ones may have died before it noted them
+		wake(r.wakeMark)
 	}
 	if s.size() > 0 {
 		r.log.Info("definitions loaded", "definitions", s.size(), "revision", s.revision,

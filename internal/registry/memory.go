@@ -234,6 +234,25 @@ func (m *memory[T]) by(index int, value string) (list []*T) {
 	return list
 }
 
+// byPage is by for a page: up to limit definitions behind the one called after, and
+// whether there are more.
+func (m *memory[T]) byPage(index int, value string, after fullName, limit int) (list []*T, more bool) {
+	m.indexes[index].Ascend(indexed[T]{value, m.pivot(after)}, func(x indexed[T]) bool {
+		switch {
+		case x.value != value:
+			return false
+		case m.name(x.def) == after:
+			return true
+		case len(list) >= limit:
+			more = true
+			return false
+		}
+		list = append(list, x.def)
+		return true
+	})
+	return list, more
+}
+
 func (m *memory[T]) walk(after fullName, fn func(fullName, []byte) bool) (err error) {
 	m.ordered.Ascend(m.pivot(after), func(def *T) bool {
 		name := m.name(def)

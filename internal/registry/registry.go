@@ -25,6 +25,22 @@ type Registry struct {
 	queues  *Table[Queue]
 	secrets *Table[secret]
 
+	topics        *Table[Topic]
+	subscriptions *Table[Subscription]
+	signingKeys   *Table[SigningKey]
+
+	buses *Table[Bus]
+	rules *Table[Rule]
+
+	connections     *Table[Connection]
+	apiDestinations *Table[APIDestination]
+
+	archives *Table[Archive]
+	replays  *Table[Replay]
+
+	endpointHealth *Table[EndpointHealth]
+	scheduleGroups *Table[ScheduleGroup]
+
 	ready   chan struct{} // closed when the first full state is in memory
 	stopped chan struct{} // closed when Run returns
 
@@ -72,6 +88,17 @@ func New(cfg Config) (*Registry, error) {
 	r.state = newState(r.kinds)
 	r.queues = Add(r, queues(cfg.MaxQueues, r.placeQueue))
 	r.secrets = Add(r, secrets)
+	r.topics = Add(r, topics(cfg.MaxTopics))
+	r.subscriptions = Add(r, subscriptions(cfg.MaxSubscriptions))
+	r.signingKeys = Add(r, signingKeys)
+	r.buses = Add(r, buses(cfg.MaxBuses))
+	r.rules = Add(r, rules(cfg.MaxRules))
+	r.connections = Add(r, connections(cfg.MaxConnections))
+	r.apiDestinations = Add(r, apiDestinations(cfg.MaxAPIDestinations))
+	r.archives = Add(r, archives)
+	r.replays = Add(r, replays)
+	r.endpointHealth = Add(r, endpointHealth)
+	r.scheduleGroups = Add(r, scheduleGroups(cfg.MaxScheduleGroups))
 	return r, nil
 }
 

@@ -180,7 +180,7 @@ func inEntry(seq uint64, err error) error {
 	return &DamageError{seq, err.Error()}
 }
 
-// advance raises the revision that memory shows.
+// advance raises the revision that listeners know.
 func (r *Registry) advance(revision uint64) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -191,8 +191,16 @@ func (r *Registry) advance(revision uint64) {
 	}
 }
 
-// Revision that memory shows: every change up to it is in.
+// Revision that memory shows: every change up to it is in, and none that is newer.
+// Listeners may not have been told of the last ones yet, see WaitFor.
 func (r *Registry) Revision() uint64 {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	return r.state.revision
+}
+
+// told is the revision that memory shows and all listeners know.
+func (r *Registry) told() uint64 {
 	r.mu.RLock()
 	defer r.mu.RUnlock()
 	return r.revision
@@ -243,7 +251,7 @@ const (
 // cannot be read; retryable. ctx's.
 func (r *Registry) Require(ctx context.Context, revision uint64) error {
 	for attempt := 0; ; attempt++ {
-		have := r.Revision()
+		have := r.told()
 		if have >= revision {
 			return nil
 		}

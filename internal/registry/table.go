@@ -147,6 +147,15 @@ func (t *Table[T]) By(index int, value string) []*T {
 	return t.mem.by(index, value)
 }
 
+// ByPage returns up to limit of the definitions to which the kind's index of that
+// number gives value, behind the one named by after (the zero Meta: from the start),
+// in the order of By, and whether there are more.
+func (t *Table[T]) ByPage(index int, value string, after Meta, limit int) (list []*T, more bool) {
+	t.r.mu.RLock()
+	defer t.r.mu.RUnlock()
+	return t.mem.byPage(index, value, after.fullName(), limit)
+}
+
 // Len is how many definitions there are.
 func (t *Table[T]) Len() int {
 	t.r.mu.RLock()
@@ -372,6 +381,13 @@ func (t *Table[T]) replace(ctx context.Context, old, now *T) (*T, error) {
 // Errors: ErrNotFound, ErrConflict (lost against others 100 times), ErrFull,
 // ErrUnavailable (it may have been deleted; ask again).
 func (t *Table[T]) Delete(ctx context.Context, account, region, name string) error {
+	return t.DeleteIf(ctx, account, region, name, func(*T) error { return nil })
+}
+
+// DeleteIf is Delete of a definition that check lets go. It is asked about the newest
+// one, and again when another change came in between; its error ends the call and is
+// returned as it is.
+func (t *Table[T]) DeleteIf(ctx context.Context, account, region, name string, check func(*T) error) error {
 	failed := func(err error) error {
 		return fmt.Errorf("registry: delete %s %s: %w", t.kind.Name, name, err)
 	}
@@ -380,6 +396,9 @@ func (t *Table[T]) Delete(ctx context.Context, account, region, name string) err
 		def, err := t.Find(ctx, account, region, name)
 		if err != nil {
 			return failed(err)
+		}
+		if err := check(def); err != nil {
+			return err
 		}
 		meta := t.kind.Meta(def)
 		_, err = t.store(ctx, &change{tag: t.kind.Tag, name: full, id: meta.ID, expect: meta.Revision})
@@ -396,6 +415,10 @@ func (t *Table[T]) Delete(ctx context.Context, account, region, name string) err
 // store hands a change to the writer and waits until it is durable and memory
 // shows it. It returns the definition as it was stored; nil for a deletion.
 func (t *Table[T]) store(ctx context.Context, c *change) (*T, error) {
+	if len(c.body) > maxBody {
+		t.r.release(c)
+		return nil, ErrTooLarge
+	}
 	if err := t.r.submit(ctx, c); err != nil || c.body == nil {
 		return nil, err
 	}

@@ -19,6 +19,9 @@ const (
 	maxPending = 1 << 14
 	// maxEntry is how many bytes of items an entry takes, beyond its first.
 	maxEntry = 256 << 10
+	// maxBody bounds one encoded definition, in bytes: what a store takes at least,
+	// with others and also in a journal.
+	maxBody = 1 << 20
 	// maxItems bounds the changes of one entry: memory is locked while they are
 	// applied.
 	maxItems = 1024

@@ -39,6 +39,13 @@ type Metrics struct {
 	fetchSeconds  *prometheus.HistogramVec // journal
 
 	fetchedAppends, trimmedAppends *prometheus.CounterVec // journal
+
+	topicMessages *prometheus.CounterVec // outcome
+
+	deliveries      *prometheus.CounterVec // outcome
+	deliverySeconds prometheus.Histogram
+	busEvents       *prometheus.CounterVec // outcome
+	scheduleFirings *prometheus.CounterVec // outcome
 }
 
 type requestKey struct{ api, operation, code string }
@@ -95,7 +102,11 @@ func New(version string) *Metrics {
 			Namespace: namespace, Subsystem: "journal", Name: "trimmed_appends_total",
 			Help: "Appends removed from the log because nothing in them was live.",
 		}, []string{"journal"}),
+		topicMessages:   newTopicMessages(),
+		busEvents:       newBusEvents(),
+		scheduleFirings: newScheduleFirings(),
 	}
+	m.deliveries, m.deliverySeconds = newDeliveries()
 	build := prometheus.NewGauge(prometheus.GaugeOpts{
 		Namespace: namespace, Name: "build_info", Help: "Always 1; the labels tell the build.",
 		ConstLabels: prometheus.Labels{"version": version, "go": runtime.Version()},
@@ -105,7 +116,8 @@ func New(version string) *Metrics {
 		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
 		m.requests, m.requestSeconds, m.requestBytes, m.connectionsOpen,
 		m.appendSeconds, m.appendRecords, m.appendBytes,
-		m.fetchSeconds, m.fetchedAppends, m.trimmedAppends)
+		m.fetchSeconds, m.fetchedAppends, m.trimmedAppends, m.topicMessages, m.busEvents,
+		m.deliveries, m.deliverySeconds, m.scheduleFirings)
 	return m
 }
 

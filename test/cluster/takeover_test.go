@@ -15,12 +15,10 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
 )
 
-// What the promise allows, and a little for a busy machine.
-const (
-	crashPause = 5 * time.Second
-	cleanPause = 1 * time.Second
-	leeway     = 500 * time.Millisecond
-)
+// resumeWithin is when a test gives up waiting for service to resume. How soon it has
+// to resume is held in virtual time, by TestServiceResumes of internal/partition: here
+// the machine decides, and the times are only told.
+const resumeWithin = time.Minute
 
 // prober sends, receives and deletes one message after the other through a
 // node, and remembers the longest pause between two that worked.
@@ -76,11 +74,11 @@ func roundTrip(ctx context.Context, c *sqs.Client, url, body string) error {
 	return err
 }
 
-// settle waits for a few more probes that work and returns the longest pause,
-// that which lasts still included.
-func (p *prober) settle(t *testing.T, within time.Duration) time.Duration {
+// resumed waits until service has resumed, for a few more probes that work, and returns
+// the longest pause.
+func (p *prober) resumed(t *testing.T) time.Duration {
 	t.Helper()
-	ctx := bound(t, within)
+	ctx := bound(t, resumeWithin)
 	start := p.count()
 	for p.count() < start+10 && ctx.Err() == nil {
 		pause(ctx, 20*time.Millisecond)
@@ -93,7 +91,7 @@ func (p *prober) settle(t *testing.T, within time.Duration) time.Duration {
 		t.Logf("refused meanwhile: %v", p.errs)
 	}
 	if p.worked < start+10 {
-		return max(p.worst, time.Since(p.last))
+		t.Fatalf("service has not resumed within %v; refused meanwhile: %v", resumeWithin, p.errs)
 	}
 	return p.worst
 }
@@ -107,7 +105,7 @@ func (p *prober) count() int {
 // warm waits until the probes work.
 func (p *prober) warm(t *testing.T) {
 	t.Helper()
-	ctx := bound(t, 20*time.Second)
+	ctx := bound(t, resumeWithin)
 	for p.count() < 10 && ctx.Err() == nil {
 		pause(ctx, 20*time.Millisecond)
 	}
@@ -128,11 +126,8 @@ func TestOwnerKilled(t *testing.T) {
 		probes := probe(p.client(other(owner)), url)
 		probes.warm(t)
 		p.nodes[owner].Kill()
-		took := probes.settle(t, 20*time.Second)
+		took := probes.resumed(t)
 		t.Logf("service resumed %v after the owner was killed", took)
-		if took > crashPause+leeway {
-			t.Errorf("service resumed after %v, want at most %v", took, crashPause)
-		}
 		if err := p.nodes[owner].Again(); err != nil {
 			t.Fatal(err)
 		}
@@ -151,11 +146,8 @@ func TestOwnerStopped(t *testing.T) {
 		if err != nil || code != 0 {
 			t.Fatalf("exit code %d, %v; want 0", code, err)
 		}
-		took := probes.settle(t, 20*time.Second)
+		took := probes.resumed(t)
 		t.Logf("longest pause %v when the owner was stopped", took)
-		if took > cleanPause+leeway {
-			t.Errorf("service paused for %v, want at most %v", took, cleanPause)
-		}
 		if err := p.nodes[owner].Again(); err != nil {
 			t.Fatal(err)
 		}
@@ -182,8 +174,8 @@ func TestOwnerFrozen(t *testing.T) {
 		probes.warm(t)
 		// Connections to the owner, made before it freezes, and requests that
 		// wait in its sockets.
-		receives := knock(t, p.nodes[owner].Addr(), 5)
-		attributes := knock(t, p.nodes[owner].Addr(), 2)
+		receives := rawConns(t, p.nodes[owner].Addr(), 5)
+		attributes := rawConns(t, p.nodes[owner].Addr(), 2)
 		if err := p.nodes[owner].Freeze(); err != nil {
 			t.Fatal(err)
 		}
@@ -193,11 +185,8 @@ func TestOwnerFrozen(t *testing.T) {
 		for _, c := range attributes {
 			c.ask(t, "GetQueueAttributes", fmt.Sprintf(`{"QueueUrl":%q,"AttributeNames":["ApproximateNumberOfMessages"]}`, url))
 		}
-		took := probes.settle(t, 20*time.Second)
+		took := probes.resumed(t)
 		t.Logf("service resumed %v after the owner froze", took)
-		if took > crashPause+leeway {
-			t.Errorf("service resumed after %v, want at most %v", took, crashPause)
-		}
 		// The other node delivers and deletes everything.
 		drained := time.Now()
 		for left := 5; left > 0; {
@@ -235,7 +224,7 @@ func TestOwnerFrozen(t *testing.T) {
 		// It serves again, as the others' neighbour.
 		thawed := probe(p.client(owner), probed)
 		thawed.warm(t)
-		thawed.settle(t, 20*time.Second)
+		thawed.resumed(t)
 		t.Logf("serving through the thawed node %v after the thaw", time.Since(thawedAt))
 		got, err := p.client(owner).ReceiveMessage(ctx, &sqs.ReceiveMessageInput{QueueUrl: &url})
 		if err != nil || len(got.Messages) != 0 {
@@ -244,15 +233,15 @@ func TestOwnerFrozen(t *testing.T) {
 	}
 }
 
-// knocked is one connection with one request by hand.
-type knocked struct {
+// rawConn is one connection with one request by hand.
+type rawConn struct {
 	net.Conn
 	r *bufio.Reader
 }
 
-func knock(t *testing.T, addr string, n int) []*knocked {
+func rawConns(t *testing.T, addr string, n int) []*rawConn {
 	t.Helper()
-	var out []*knocked
+	var out []*rawConn
 	for range n {
 		c, err := net.DialTimeout("tcp", addr, 2*time.Second)
 		if err != nil {
@@ -262,7 +251,7 @@ func knock(t *testing.T, addr string, n int) []*knocked {
 		if err := c.SetDeadline(time.Now().Add(time.Minute)); err != nil {
 			t.Fatal(err)
 		}
-		k := &knocked{c, bufio.NewReader(c)}
+		k := &rawConn{c, bufio.NewReader(c)}
 		k.ask(t, "ListQueues", `{"MaxResults":1}`) // accepted and served before the freeze
 		if status, body := k.answer(t); status != http.StatusOK {
 			t.Fatalf("%d %s", status, body)
@@ -272,7 +261,7 @@ func knock(t *testing.T, addr string, n int) []*knocked {
 	return out
 }
 
-func (k *knocked) ask(t *testing.T, op, body string) {
+func (k *rawConn) ask(t *testing.T, op, body string) {
 	t.Helper()
 	_, err := fmt.Fprintf(k, "POST / HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/x-amz-json-1.0\r\nX-Amz-Target: AmazonSQS.%s\r\nContent-Length: %d\r\n\r\n%s", op, len(body), body)
 	if err != nil {
@@ -280,7 +269,7 @@ func (k *knocked) ask(t *testing.T, op, body string) {
 	}
 }
 
-func (k *knocked) answer(t *testing.T) (int, string) {
+func (k *rawConn) answer(t *testing.T) (int, string) {
 	t.Helper()
 	resp, err := http.ReadResponse(k.r, nil)
 	if err != nil {
@@ -327,8 +316,6 @@ func TestPartitionsAreSpread(t *testing.T) {
 	}
 	p.nodes["a"].Kill()
 	for i, pr := range probes {
-		if took := pr.settle(t, 20*time.Second); took > crashPause+leeway {
-			t.Errorf("%s resumed after %v, want at most %v", urls[i], took, crashPause)
-		}
+		t.Logf("%s resumed %v after its owner was killed", urls[i], pr.resumed(t))
 	}
 }

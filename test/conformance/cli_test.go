@@ -21,9 +21,7 @@ func TestBanner(t *testing.T) {
 	t.Parallel()
 	s := harness.Start(t, harness.Options{})
 	for _, want := range []string{s.URL(), s.Data()} {
-		if !strings.Contains(s.Output(), want) {
-			t.Errorf("the banner does not name %s:\n%s", want, s.Output())
-		}
+		eventually(t, 20*time.Second, "the banner names "+want, func() bool { return strings.Contains(s.Output(), want) })
 	}
 }
 

@@ -59,9 +59,9 @@ func TestOpenServerAndWebPages(t *testing.T) {
 		"rebinding reads a queue":  {"GET", "/?Action=ListQueues", "", map[string]string{"Host": "evil.example", "Sec-Fetch-Site": "same-origin"}, "--open-hosts"},
 		"rebinding reads /status":  {"GET", "/status", "", map[string]string{"Host": "evil.example"}, "--open-hosts"},
 		"rebinding reads /metrics": {"GET", "/metrics", "", map[string]string{"Host": "evil.example:4566"}, "--open-hosts"},
-		"form purges":              {"POST", "/", purge, map[string]string{"Origin": "https://evil.example", "Sec-Fetch-Site": "cross-site"}, "--open-origins"},
-		"form of an old browser":   {"POST", "/", purge, map[string]string{"Origin": "https://evil.example"}, "--open-origins"},
-		"image deletes":            {"GET", "/?" + strings.Replace(purge, "Purge", "Delete", 1), "", map[string]string{"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Dest": "image"}, "--open-origins"},
+		"form purges":              {"POST", "/", purge, map[string]string{"Origin": "https://evil.example", "Sec-Fetch-Site": "cross-site"}, "--cors-origins"},
+		"form of an old browser":   {"POST", "/", purge, map[string]string{"Origin": "https://evil.example"}, "--cors-origins"},
+		"image deletes":            {"GET", "/?" + strings.Replace(purge, "Purge", "Delete", 1), "", map[string]string{"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Dest": "image"}, "--cors-origins"},
 		"link in a mail deletes":   {"GET", "/?" + strings.Replace(purge, "Purge", "Delete", 1), "", map[string]string{"Sec-Fetch-Site": "none"}, "only read"},
 	} {
 		status, text := ask(tt.method, tt.target, tt.body, tt.header)

@@ -2,13 +2,10 @@ package crash
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"os"
 	"strings"
 	"sync"
 	"sync/atomic"
-	"syscall"
 	"testing"
 	"time"
 
@@ -16,6 +13,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
 
 	"github.com/waystation/waystation/test/harness"
+	"github.com/waystation/waystation/test/harness/disk"
 )
 
 const (
@@ -23,32 +21,13 @@ const (
 	fillSize = 512 << 10
 )
 
-// smallDisk mounts a file system of diskSize.
-func smallDisk(t *testing.T) string {
-	t.Helper()
-	dir := t.TempDir()
-	if err := syscall.Mount("tmpfs", dir, "tmpfs", 0, fmt.Sprintf("size=%d", diskSize)); err != nil {
-		why := fmt.Sprintf("a small file system cannot be mounted here (%v); this test needs root", err)
-		if os.Getenv("CI") != "" {
-			t.Fatal(why)
-		}
-		t.Skip(why)
-	}
-	t.Cleanup(func() {
-		if err := syscall.Unmount(dir, syscall.MNT_DETACH); err != nil {
-			t.Error(err)
-		}
-	})
-	return dir
-}
-
 // TestDiskFull: near the end of the disk sends are refused with an error that
 // SDKs retry, receives and deletes go on, and once space is free sends work
 // again without anybody's help. The same with a kill while the disk is full.
 func TestDiskFull(t *testing.T) {
 	t.Parallel()
-	disk := smallDisk(t)
-	s := harness.Start(t, harness.Options{Data: disk + "/data"})
+	dir := disk.Small(t, diskSize)
+	s := harness.Start(t, harness.Options{Data: dir + "/data"})
 	c := harness.SQS(s.URL())
 	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
 	defer cancel()
@@ -136,8 +115,8 @@ func TestDiskFull(t *testing.T) {
 // a delete and a start after a kill always work, and make everything work again.
 func TestDiskFullOfReceives(t *testing.T) {
 	t.Parallel()
-	disk := smallDisk(t)
-	s := harness.Start(t, harness.Options{Data: disk + "/data"})
+	dir := disk.Small(t, diskSize)
+	s := harness.Start(t, harness.Options{Data: dir + "/data"})
 	c := harness.SQS(s.URL())
 	ctx, cancel := context.WithTimeout(context.Background(), 4*time.Minute)
 	defer cancel()
@@ -159,7 +138,7 @@ func TestDiskFullOfReceives(t *testing.T) {
 	}
 	// Half of the reserve of 32 MiB is for receives. Another program takes most of
 	// that, so that it does not take an hour.
-	hog(t, disk, 16<<20+256<<10)
+	disk.Fill(t, dir, 16<<20+256<<10)
 	receipt := ""
 	var stop atomic.Bool
 	var receives atomic.Int64
@@ -191,11 +170,11 @@ func TestDiskFullOfReceives(t *testing.T) {
 		})
 	}
 	clients.Wait()
-	t.Logf("%d receives; free are %d KiB", receives.Load(), free(t, disk)>>10)
+	t.Logf("%d receives; free are %d KiB", receives.Load(), disk.Left(t, dir)>>10)
 	if !stop.Load() {
 		t.Error("receives are never refused")
 	}
-	if left := free(t, disk); left < 8<<20 {
+	if left := disk.Left(t, dir); left < 8<<20 {
 		t.Errorf("receives filled the disk but for %d KiB", left>>10)
 	}
 	if _, err := c.DeleteMessage(ctx, &sqs.DeleteMessageInput{QueueUrl: &url, ReceiptHandle: &receipt}); err != nil {
@@ -222,8 +201,8 @@ func TestDiskFilledByAnother(t *testing.T) {
 	for _, kill := range []bool{false, true} {
 		t.Run(fmt.Sprintf("killed %v", kill), func(t *testing.T) {
 			t.Parallel()
-			disk := smallDisk(t)
-			s := harness.Start(t, harness.Options{Data: disk + "/data"})
+			dir := disk.Small(t, diskSize)
+			s := harness.Start(t, harness.Options{Data: dir + "/data"})
 			c := harness.SQS(s.URL())
 			ctx, cancel := context.WithTimeout(context.Background(), 3*time.Minute)
 			defer cancel()
@@ -244,14 +223,14 @@ func TestDiskFilledByAnother(t *testing.T) {
 				}
 				stored[body[:6]] = true
 			}
-			hog(t, disk, 0)
+			disk.Fill(t, dir, 0)
 			until, done := context.WithTimeout(ctx, 20*time.Second)
 			full := harness.Poll(until, 50*time.Millisecond, func() bool {
 				err := send("more")
 				if err == nil {
 					stored["more"] = true // it was let in before the disk was seen to be full
 				}
-				hog(t, disk, 0)
+				disk.Fill(t, dir, 0)
 				return err != nil
 			})
 			done()
@@ -261,10 +240,8 @@ func TestDiskFilledByAnother(t *testing.T) {
 			if kill {
 				s.Kill()
 			}
-			if err := os.Remove(disk + "/hog"); err != nil {
-				t.Fatal(err)
-			}
-			hog(t, disk, 33<<20) // what is left is just more than the reserve
+			disk.Free(t, dir)
+			disk.Fill(t, dir, 33<<20) // what is left is just more than the reserve
 			if kill {
 				if err := s.Again(); err != nil {
 					t.Fatal(err)
@@ -286,9 +263,7 @@ func TestDiskFilledByAnother(t *testing.T) {
 					t.Fatalf("%d acknowledged messages are not delivered", left)
 				}
 			}
-			if err := os.Remove(disk + "/hog"); err != nil {
-				t.Fatal(err)
-			}
+			disk.Free(t, dir)
 			resumes(t, ctx, func() error { return send("after") })
 		})
 	}
@@ -309,31 +284,6 @@ func resumes(t *testing.T, ctx context.Context, do func() error) {
 	}) {
 		t.Fatalf("it is still refused: %v", last)
 	}
-}
-
-// hog has a file take what is free on a disk, but for so many bytes.
-func hog(t *testing.T, disk string, leave uint64) {
-	t.Helper()
-	f, err := os.OpenFile(disk+"/hog", os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer f.Close()
-	for n := free(t, disk); n > leave; n = free(t, disk) {
-		if _, err := f.Write(make([]byte, min(n-leave, 1<<20))); err != nil && !errors.Is(err, syscall.ENOSPC) {
-			t.Fatal(err)
-		}
-	}
-}
-
-// free is how many bytes a disk has left.
-func free(t *testing.T, disk string) uint64 {
-	t.Helper()
-	var st syscall.Statfs_t
-	if err := syscall.Statfs(disk, &st); err != nil {
-		t.Fatal(err)
-	}
-	return st.Bavail * uint64(st.Bsize)
 }
 
 // wantBusy checks for the one error that a full disk may cause: 503.

@@ -36,8 +36,8 @@ var damaged = regexp.MustCompile(`(?i)corrupt|damage|torn|checksum|missing|gap|c
 func TestTornFiles(t *testing.T) {
 	t.Parallel()
 	for what, test := range map[string]struct {
-		hurt func(data []byte) []byte
-		lose int // messages that may be gone
+		damage func(data []byte) []byte
+		lose   int // messages that may be gone
 	}{
 		"nothing":    {func(d []byte) []byte { return d }, 0},
 		"cut by 1":   {func(d []byte) []byte { return d[:len(d)-1] }, 1},
@@ -81,7 +81,7 @@ func TestTornFiles(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if err := os.WriteFile(path, test.hurt(data), 0o600); err != nil {
+			if err := os.WriteFile(path, test.damage(data), 0o600); err != nil {
 				t.Fatal(err)
 			}
 			if err := s.Again(); err != nil {
@@ -92,7 +92,7 @@ func TestTornFiles(t *testing.T) {
 			}
 			got, err := readAll(ctx, c, *out.QueueUrl)
 			if err != nil {
-				if !damaged.MatchString(s.Output()) {
+				if !harness.Poll(ctx, 10*time.Millisecond, func() bool { return damaged.MatchString(s.Output()) }) {
 					t.Errorf("the server started, then receives failed (%v) without a word about damage:\n%s", err, s.Output())
 				}
 				return

@@ -6,6 +6,7 @@ import (
 	"io"
 	"net/http"
 	"os"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -24,6 +25,9 @@ type Options struct {
 	Node  string        // this node's name; needed with NATS
 	Args  []string      // more flags of serve
 	Ready time.Duration // 0: readyWithin
+	// Descriptors is the process's limit on open files, soft and hard; 0: this
+	// process's. A shell sets it.
+	Descriptors int
 }
 
 // Server is one running waystation process.
@@ -98,7 +102,12 @@ func (s *Server) spawn() error {
 	if s.opt.Node != "" {
 		args = append(args, "--node", s.opt.Node)
 	}
-	s.proc, err = spawn(path, append(args, s.opt.Args...), cleanEnv())
+	args = append(args, s.opt.Args...)
+	if n := s.opt.Descriptors; n > 0 {
+		args = append([]string{"-c", `ulimit -n "$0" && exec "$@"`, strconv.Itoa(n), path}, args...)
+		path = "/bin/sh"
+	}
+	s.proc, err = spawn(path, args, cleanEnv())
 	return err
 }
 

@@ -24,7 +24,8 @@ type subject struct {
 	dir     string
 	binary  string
 	mutants []*mutant
-	rapid   bool // its tests use rapid, whose number of tries can be set
+	rapid   bool   // its tests use rapid, whose number of tries can be set
+	overlay string // file that shows the compiler the source with the mutants
 }
 
 // list is what is needed of go list.
@@ -149,11 +150,17 @@ func build(name, tmp string) (*subject, error) {
 	if err := os.WriteFile(overlayFile, data, 0o600); err != nil {
 		return nil, err
 	}
-	compile := exec.Command("go", "test", "-c", "-vet=off", "-overlay", overlayFile, "-o", s.binary, "./"+name)
-	if out, err := compile.CombinedOutput(); err != nil {
-		return nil, fmt.Errorf("compile the mutants of %s: %w\n%s", name, err, out)
+	s.overlay = overlayFile
+	return s, s.compile(name, s.binary)
+}
+
+// compile makes a test binary of a package with the mutants of this one in it.
+func (s *subject) compile(pkg, binary string) error {
+	cmd := exec.Command("go", "test", "-c", "-vet=off", "-overlay", s.overlay, "-o", binary, "./"+pkg)
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return fmt.Errorf("compile %s with the mutants of %s: %w\n%s", pkg, s.name, err, out)
 	}
-	return s, nil
+	return nil
 }
 
 // apply makes all edits. Those of what is inside stand inside.

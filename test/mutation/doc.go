@@ -6,9 +6,21 @@
 //
 // All mutants of a package are compiled into one test binary and switched on by
 // an environment variable, so that each costs one run and no build. First the
-// tests run with none, which says which places they reach at all; a mutant in a
-// place that is never reached survives without a run. The others are killed when
-// a test fails, or when the tests take much longer than without it.
+// tests run with none, together and each alone, which says which of them reach
+// which place; a mutant in a place that is never reached survives without a run.
+// The others are tried with the cheapest tests that reach them, then with all
+// together, and are killed when a test fails twice, or when they take too long: more than
+// three times what the same tests need without a mutant, measured once more
+// right after. Every fiftieth run is a control without a mutant: tests that fail by
+// themselves would seem to kill.
+//
+// With -also and -simulate, what survives is compiled into the tests of packages that
+// use this one, and into the simulation, and has to survive those, too.
+//
+// With -resume, a file remembers what became of each mutant for as long as its
+// function's source stays as it is. What survived is tried again with the next
+// run, since tests may have come; -trust believes that, too. With -write, the result
+// is put into a page in which other packages keep their rows.
 //
 // Operators:
 //
@@ -23,5 +35,6 @@
 //
 // The file accepted.txt lists mutants that change nothing that matters, each with
 // the reason. They are left out of the count, and one that is killed all the same
-// is reported, so that the list stays true.
+// is reported, so that the list stays true. The file explained.txt gives the reasons
+// why others survive, by the beginning of their names; those count.
 package main

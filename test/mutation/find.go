@@ -5,6 +5,7 @@ import (
 	"go/ast"
 	"go/token"
 	"go/types"
+	"hash/crc32"
 	"strings"
 )
 
@@ -17,6 +18,9 @@ type mutant struct {
 	operator string
 	text     string // of what is changed, on one line
 	same     int    // how many like it come before in the function
+	hash     uint32 // of the function's source
+
+	unreached bool // no test runs through it
 }
 
 // key names a mutant for as long as the function around it stays.
@@ -40,6 +44,7 @@ type finder struct {
 
 	next     int // number of the next mutant
 	function string
+	hash     uint32   // of the function's source
 	loops    []string // that surround this place: kind of each, innermost last
 	found    []*mutant
 	edits    []edit
@@ -60,7 +65,7 @@ func (f *finder) add(operator string, n ast.Node, before, behind string) {
 	}
 	m := &mutant{
 		number: f.next, file: f.name, line: f.fset.Position(n.Pos()).Line,
-		function: f.function, operator: operator, text: text,
+		function: f.function, operator: operator, text: text, hash: f.hash,
 	}
 	f.next++
 	like := m.function + operator + text
@@ -86,6 +91,7 @@ func (f *finder) file(file *ast.File) {
 			t := strings.TrimPrefix(f.textOf(fn.Recv.List[0].Type), "*")
 			f.function = t + "." + fn.Name.Name
 		}
+		f.hash = crc32.ChecksumIEEE([]byte(f.textOf(fn)))
 		f.loops = nil
 		f.block(fn.Body.List)
 	}

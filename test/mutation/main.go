@@ -2,42 +2,46 @@ package main
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"errors"
 	"flag"
 	"fmt"
-	"math/rand/v2"
+	"hash/fnv"
 	"os"
-	"os/exec"
 	"os/signal"
-	"path/filepath"
 	"runtime"
 	"slices"
-	"strconv"
 	"strings"
-	"sync"
-	"time"
 )
 
 func main() {
-	packages := flag.String("packages", "internal/queue,internal/journal,internal/lease", "packages, from the module's root, separated by commas")
+	packages := flag.String("packages", "internal/queue,internal/journal,internal/lease,internal/registry,internal/partition/state,internal/partition/owner,internal/partition", "packages, from the module's root, separated by commas")
 	least := flag.Float64("min", 0, "fail when less than so many percent are killed in any package")
 	sample := flag.Int("sample", 0, "try so many mutants of each package, 0 for all")
 	seed := flag.Uint64("seed", 1, "of the sample")
 	only := flag.String("only", "", "try mutants whose name contains this")
 	accepted := flag.String("accepted", "test/mutation/accepted.txt", "file of mutants that change nothing that matters")
-	resume := flag.String("resume", "", "file that remembers what was killed: it is not tried again, and what is killed now is added")
+	explained := flag.String("explained", "test/mutation/explained.txt", "file of reasons why mutants survive, by the beginning of their names")
+	resume := flag.String("resume", "", "file that remembers what became of mutants: what was killed is not tried again while its function stays as it is")
+	trust := flag.Bool("trust", false, "with -resume: what survived is not tried again either")
+	also := flag.String("also", "", "packages, separated by commas, whose tests are run against what survives, too")
+	simulate := flag.Int("simulate", 0, "run so many seeds of the simulation against what survives the tests; what fails is killed")
 	budget := flag.Duration("for", 0, "begin no further run after this time; 0 for no limit")
 	write := flag.String("write", "", "file to write the result to, as Markdown")
 	workers := flag.Int("workers", runtime.NumCPU(), "runs at once")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
-	reasons, err := readAccepted(*accepted)
+	reasons, err := readReasons(*accepted)
 	if err != nil {
 		fatal(err)
 	}
-	known, err := openMemory(*resume)
+	explanations, err := readReasons(*explained)
+	if err != nil {
+		fatal(err)
+	}
+	known, err := openMemory(*resume, *trust)
 	if err != nil {
 		fatal(err)
 	}
@@ -46,18 +50,16 @@ func main() {
 		ctx, cancel = context.WithTimeout(ctx, *budget)
 		defer cancel()
 	}
-	var results []result
+	var results []*result
 	for name := range strings.SplitSeq(*packages, ",") {
 		choose := func(list []*mutant) []*mutant {
 			list = slices.DeleteFunc(list, func(m *mutant) bool { return !strings.Contains(m.key(), *only) })
-			if *sample > 0 && *sample < len(list) {
-				r := rand.New(rand.NewPCG(*seed, 0))
-				r.Shuffle(len(list), func(i, j int) { list[i], list[j] = list[j], list[i] })
-				list = list[:*sample]
+			if *sample == 0 {
+				return list
 			}
-			return list
+			return draw(list, *sample, *seed)
 		}
-		r, err := try(ctx, name, choose, *workers, reasons, known)
+		r, err := try(ctx, plan{name: name, choose: choose, workers: *workers, also: strings.FieldsFunc(*also, func(r rune) bool { return r == ',' }), seeds: *simulate, reasons: reasons, known: known})
 		if err != nil {
 			fatal(err)
 		}
@@ -65,7 +67,7 @@ func main() {
 		results = append(results, r)
 	}
 	if *write != "" {
-		if err := os.WriteFile(*write, report(results), 0o600); err != nil {
+		if err := writeReport(*write, results, explanations); err != nil {
 			fatal(err)
 		}
 	}
@@ -79,13 +81,25 @@ func main() {
 	}
 }
 
+// draw takes a sample. It goes by names, so that it stays mostly the same when the
+// source changes.
+func draw(list []*mutant, n int, seed uint64) []*mutant {
+	lot := func(m *mutant) uint64 {
+		h := fnv.New64a()
+		fmt.Fprintf(h, "%d %s", seed, m.key())
+		return h.Sum64() * 0x9e3779b97f4a7c15 // the first bytes of FNV alone spread too little
+	}
+	slices.SortFunc(list, func(a, b *mutant) int { return cmp.Compare(lot(a), lot(b)) })
+	return list[:min(n, len(list))]
+}
+
 func fatal(err error) {
 	fmt.Fprintln(os.Stderr, "mutation:", err)
 	os.Exit(1)
 }
 
-// readAccepted reads "key | reason" lines; # begins a comment.
-func readAccepted(path string) (map[string]string, error) {
+// readReasons reads "key | reason" lines; # begins a comment.
+func readReasons(path string) (map[string]string, error) {
 	f, err := os.Open(path)
 	if errors.Is(err, os.ErrNotExist) {
 		return nil, nil
@@ -116,127 +130,4 @@ func cut(line string) (key, reason string, ok bool) {
 		return "", "", false
 	}
 	return line[:at], strings.TrimSpace(line[at+3:]), true
-}
-
-// try runs a package's tests against its mutants.
-func try(ctx context.Context, name string, choose func([]*mutant) []*mutant, workers int, reasons map[string]string, known *memory) (result, error) {
-	tmp, err := os.MkdirTemp("", "mutation")
-	if err != nil {
-		return result{}, err
-	}
-	defer os.RemoveAll(tmp)
-	s, err := build(name, tmp)
-	if err != nil {
-		return result{}, err
-	}
-	trace := filepath.Join(tmp, "trace")
-	began := time.Now()
-	if ok, out := s.run(-1, trace, 10*time.Minute); !ok {
-		return result{}, fmt.Errorf("%s: the tests fail without a mutant:\n%s", name, out)
-	}
-	usual := time.Since(began)
-	reached, err := readTrace(trace)
-	if err != nil {
-		return result{}, err
-	}
-	r := result{name: name, reasons: reasons}
-	jobs := make(chan *mutant)
-	var mu sync.Mutex
-	var wg sync.WaitGroup
-	for range workers {
-		wg.Go(func() {
-			for m := range jobs {
-				mu.Lock()
-				killed := known.killed[m.key()]
-				mu.Unlock()
-				if !killed && reached[m.number] {
-					ok, _ := s.run(m.number, "", 3*usual+10*time.Second)
-					killed = !ok
-				}
-				mu.Lock()
-				r.note(m, killed, reached[m.number])
-				if killed {
-					known.add(m.key())
-				}
-				mu.Unlock()
-			}
-		})
-	}
-	for _, m := range choose(s.mutants) {
-		if ctx.Err() != nil {
-			r.untried++
-			continue
-		}
-		jobs <- m
-	}
-	close(jobs)
-	wg.Wait()
-	r.took = time.Since(began)
-	return r, nil
-}
-
-// memory is what was killed in this run and those before.
-type memory struct {
-	killed map[string]bool
-	file   *os.File // nil: nothing is remembered
-}
-
-func openMemory(path string) (*memory, error) {
-	m := &memory{killed: map[string]bool{}}
-	if path == "" {
-		return m, nil
-	}
-	data, err := os.ReadFile(path)
-	if err != nil && !errors.Is(err, os.ErrNotExist) {
-		return nil, err
-	}
-	for line := range strings.Lines(string(data)) {
-		m.killed[strings.TrimRight(line, "\n")] = true
-	}
-	m.file, err = os.OpenFile(path, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
-	return m, err
-}
-
-func (m *memory) add(key string) {
-	if m.killed[key] || m.file == nil {
-		return
-	}
-	m.killed[key] = true
-	if _, err := fmt.Fprintln(m.file, key); err != nil {
-		fatal(err)
-	}
-}
-
-// memoryKiB bounds what a mutant that runs wild may take.
-const memoryKiB = 8 << 20
-
-// run runs the tests with one mutant on, -1 for none, and reports whether they pass.
-func (s *subject) run(number int, trace string, limit time.Duration) (bool, string) {
-	args := []string{"-c", fmt.Sprintf("ulimit -v %d; exec \"$@\"", memoryKiB), "sh", s.binary,
-		"-test.failfast", "-test.timeout=" + limit.String()}
-	if s.rapid {
-		// A fixed seed: what is killed today is killed tomorrow.
-		args = append(args, "-rapid.checks=60", "-rapid.seed=7", "-rapid.nofailfile")
-	}
-	cmd := exec.Command("sh", args...)
-	cmd.Dir = s.dir
-	cmd.Env = append(os.Environ(), "MUTANT="+strconv.Itoa(number), "MUTANT_TRACE="+trace, "GOTRACEBACK=none")
-	out, err := cmd.CombinedOutput()
-	return err == nil, string(out)
-}
-
-func readTrace(path string) (map[int]bool, error) {
-	data, err := os.ReadFile(path)
-	if err != nil {
-		return nil, err
-	}
-	out := map[int]bool{}
-	for line := range strings.Lines(string(data)) {
-		n, err := strconv.Atoi(strings.TrimSpace(line))
-		if err != nil {
-			return nil, err
-		}
-		out[n] = true
-	}
-	return out, nil
 }

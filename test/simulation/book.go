@@ -23,8 +23,10 @@ type book struct {
 
 	mu     sync.Mutex // guards what follows
 	pages  map[uint64]*page
-	names  map[string][]*page // incarnations, oldest first
+	names  map[string][]*page   // incarnations, oldest first
+	gone   map[uint64]time.Time // queues by id: when a node was told first of their deletion
 	msgs   map[string]*message
+	missed []refusal
 	faults []string
 	stats  stats
 }
@@ -32,6 +34,9 @@ type book struct {
 // stats count what a run did.
 type stats struct {
 	Sends, Acknowledged, Deliveries, Deletes, Dead, Moved, Unknown, Purges, Drops, Posts, Taken int
+	// Of topics and buses: messages and events, of them and their repeats those that were
+	// answered, copies in queues, and those of them that had to be there.
+	Announced, Answered, Copies, Owed int
 }
 
 func (a *stats) add(b stats) {
@@ -46,18 +51,25 @@ func (a *stats) add(b stats) {
 	a.Drops += b.Drops
 	a.Posts += b.Posts
 	a.Taken += b.Taken
+	a.Announced += b.Announced
+	a.Answered += b.Answered
+	a.Copies += b.Copies
+	a.Owed += b.Owed
 }
 
 // page is one incarnation of a queue.
 type page struct {
 	queuePlan
-	def    *registry.Queue
-	drops  []span // deletions of the queue
-	purges []span
-	moves  []moveNote
-	ghosts int // receives without an answer: each may have taken anything
-	asked  int // receives under way, which may, too
-	groups map[string][]*message
+	def     *registry.Queue
+	seen    time.Time // first, by a client
+	drops   []span    // deletions of the queue that clients asked for
+	purges  []span
+	waiting []waiting
+	moves   []moveNote
+	ghosts  int    // receives without an answer: each may have taken anything
+	asked   int    // receives under way, which may, too
+	empty   []span // receives that got nothing
+	groups  map[string][]*message
 }
 
 // moveNote is a move task that was asked for.
@@ -92,6 +104,7 @@ type message struct {
 	delay           time.Duration
 	first           time.Time // asked for first
 	again           time.Time // asked for last
+	unsure          time.Time // until when one that got no answer may have its effect
 	last            time.Time // until when it may have been stored
 	acked           time.Time // zero: not
 	sentID          partition.MessageID
@@ -127,7 +140,7 @@ type deletion struct {
 }
 
 func newBook(s *sim) *book {
-	return &book{s: s, slack: s.plan.slack + 5*time.Millisecond, pages: make(map[uint64]*page), names: make(map[string][]*page), msgs: make(map[string]*message)}
+	return &book{s: s, slack: s.plan.slack + 5*time.Millisecond, pages: make(map[uint64]*page), names: make(map[string][]*page), gone: make(map[uint64]time.Time), msgs: make(map[string]*message)}
 }
 
 // maxFaults bounds what is remembered.
@@ -164,41 +177,18 @@ func (b *book) page(q queuePlan, def *registry.Queue) *page {
 	defer b.mu.Unlock()
 	p := b.pages[def.ID]
 	if p == nil {
-		p = &page{queuePlan: q, def: def, groups: make(map[string][]*message)}
+		p = &page{queuePlan: q, def: def, seen: time.Now(), groups: make(map[string][]*message)}
 		b.pages[def.ID] = p
 		b.names[q.name] = append(b.names[q.name], p)
 	}
 	return p
 }
 
-// sending notes that a message is about to be sent, again if it was before.
-func (b *book) sending(p *page, id, group, body string, delay time.Duration) *message {
+// count changes what is counted.
+func (b *book) count(by func(*stats)) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	m := b.msgs[id]
-	if m == nil {
-		m = &message{id: id, body: body, group: group, page: p, delay: delay, first: time.Now()}
-		b.msgs[id] = m
-		p.groups[group] = append(p.groups[group], m)
-		b.stats.Sends++
-	}
-	m.again, m.last = time.Now(), time.Now().Add(late)
-	return m
-}
-
-// sent notes the answer of a send.
-func (b *book) sent(m *message, server partition.MessageID) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if !m.acked.IsZero() {
-		if m.sentID != server && !m.purged() {
-			b.about(m, "%s: a repeated send of %s was stored again, as %v", m.page.name, m.id, server)
-		}
-		return
-	}
-	m.acked, m.sentID = time.Now(), server
-	m.last = m.acked
-	b.stats.Acknowledged++
+	by(&b.stats)
 }
 
 func (b *book) unknown() {
@@ -284,6 +274,9 @@ func (b *book) received(p *page, start time.Time, visibility time.Duration, atte
 	end := time.Now()
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	if len(batch) == 0 {
+		p.empty = append(p.empty, span{start: start, end: end})
+	}
 	in := make(map[*message]bool)
 	var takes []*take
 	for i := range batch {
@@ -352,8 +345,9 @@ func (b *book) times(t *take, moved bool) {
 		if t.start.After(m.last.Add(p.retention + b.slack)) {
 			b.about(m, "%s delivered a message after its retention", p.name)
 		}
+		b.unpurged(t)
 		for _, x := range p.purges {
-			if x.acked && !m.acked.IsZero() && m.acked.Before(x.start) && m.again.Before(x.start) && t.start.After(x.end) {
+			if x.acked && m.settled(x.start) && t.start.After(x.end) {
 				b.about(m, "%s delivered a message that was purged (asked %v, done %v)", p.name, b.at(x.start), b.at(x.end))
 			}
 		}
@@ -390,6 +384,32 @@ func (b *book) counts(t *take, moved bool) {
 			b.about(m, "%s: receive count went back from %d to %d", t.page.name, o.count, t.count)
 		case o.count+1 == t.count && !o.changed && t.end.Before(o.start.Add(o.visibility-b.slack)):
 			b.about(m, "%s delivered a message that was in flight until %v", t.page.name, b.at(o.start.Add(o.visibility)))
+		}
+	}
+}
+
+// empties checks receives of a standard queue that got nothing: an answer, empty
+// too, is of a moment between request and answer. A message whose first receive
+// came later was there for all of them that were asked for once it was visible.
+func (b *book) empties(m *message) {
+	p := m.page
+	if p.fifo || m.acked.IsZero() || len(m.takes) == 0 || len(p.moves) > 0 || m.delay > 0 && b.s.plan.skew > 0 {
+		return
+	}
+	t := m.takes[0]
+	for _, o := range m.takes {
+		if o.start.Before(t.start) {
+			t = o
+		}
+	}
+	if t.page != p || t.count != 1 || t.server != m.sentID {
+		return // it may have been received before, without an answer
+	}
+	visible := m.acked.Add(m.delay + b.slack)
+	for _, e := range p.empty {
+		if e.start.After(visible) && e.end.Before(t.start) {
+			b.about(m, "%s: a receive asked %v and answered %v got nothing while a message was visible", p.name, b.at(e.start), b.at(e.end))
+			return
 		}
 	}
 }
@@ -498,39 +518,6 @@ func (b *book) begin(list *[]span) (done func()) {
 	}
 }
 
-// refused judges a refusal that is no matter of receipts.
-func (b *book) refused(p *page, what verb, err error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	now := time.Now()
-	recent := func(list []span, within time.Duration, but int) bool {
-		for _, x := range list[:len(list)-but] {
-			if now.Sub(x.until()) <= within {
-				return true
-			}
-		}
-		return false
-	}
-	excused := true
-	switch err {
-	case partition.ErrQueueGone:
-		excused = len(p.drops) > 0
-	case partition.ErrPurgeInProgress:
-		excused = recent(p.purges, 60*time.Second+b.slack, 1) // the last is this one
-	case partition.ErrMoveActive:
-		excused = len(p.moves) > 1
-	case partition.ErrReceiptInvalid, partition.ErrOverLimit, partition.ErrMoveNotFound, partition.ErrMoveNotRunning:
-		excused = false
-	case partition.ErrFull:
-		excused = b.s.plan.disk > 0
-	case partition.ErrBusy:
-		excused = b.s.plan.requests > 0
-	}
-	if !excused {
-		b.note("%s: %s was refused without a reason: %v", p.name, verbNames[what], err)
-	}
-}
-
 func (b *book) at(t time.Time) string {
 	if t.IsZero() {
 		return "never"
@@ -558,6 +545,7 @@ func (b *book) history(m *message) string {
 func (b *book) finish(stuck bool) []string {
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	b.judgeMissed()
 	if stuck {
 		return b.faults
 	}
@@ -568,7 +556,8 @@ func (b *book) finish(stuck bool) []string {
 	sort.Strings(ids)
 	for _, id := range ids {
 		m := b.msgs[id]
-		if m.acked.IsZero() || m.tried || b.maybeGone(m) {
+		b.empties(m)
+		if m.acked.IsZero() || m.tried || b.maybeGone(m) || b.ruined(m.page) {
 			continue
 		}
 		if len(m.takes) == 0 {

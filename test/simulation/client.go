@@ -20,6 +20,10 @@ type client struct {
 	r      *rand.Rand
 	number int
 	sent   int
+
+	only    *node      // through which all is sent; nil: any
+	batches []*batch   // sent to FIFO queues, oldest first
+	posted  []madePost // oldest first
 }
 
 // patience of a client with one request, besides what it asked to wait.
@@ -57,10 +61,39 @@ func rest(ctx context.Context, d time.Duration) error {
 	}
 }
 
-func (c *client) node() *node { return c.s.nodes[c.r.IntN(len(c.s.nodes))] }
+func (c *client) node() *node {
+	if c.only != nil {
+		return c.only
+	}
+	return c.s.nodes[c.r.IntN(len(c.s.nodes))]
+}
 
 // queue picks one.
-func (c *client) queue() queuePlan { return c.s.plan.queues[c.r.IntN(len(c.s.plan.queues))] }
+func (c *client) queue() queuePlan {
+	list := c.s.queues()
+	return list[c.r.IntN(len(list))]
+}
+
+// found makes queues while things go wrong, and sends to each at once, through the
+// same node.
+func (s *sim) found(ctx context.Context) {
+	const most = 40
+	c := &client{s: s, number: 90, r: rand.New(rand.NewPCG(s.plan.seed, 190))}
+	for n := 1; n <= most; n++ {
+		if rest(ctx, time.Duration(c.r.ExpFloat64()*float64(s.plan.founds))) != nil {
+			return
+		}
+		c.only = c.s.nodes[c.r.IntN(len(c.s.nodes))]
+		q := queuePlan{name: fmt.Sprint("new-", n), visibility: 5 * time.Second, retention: 4 * 24 * time.Hour}
+		if s.create(c.only, q) != nil {
+			continue // nobody uses it, whether it is there or not
+		}
+		c.send(q)
+		s.mu.Lock()
+		s.founded = append(s.founded, q)
+		s.mu.Unlock()
+	}
+}
 
 func (c *client) do(v verb) {
 	q := c.queue()
@@ -68,7 +101,9 @@ func (c *client) do(v verb) {
 	case sendVerb:
 		c.send(q)
 	case receiveVerb, pollVerb, leaveVerb:
-		c.receive(q, v)
+		if !c.s.plan.hoard || !strings.HasPrefix(q.name, "dead-") {
+			c.receive(q, v)
+		}
 	case countVerb:
 		_, _, _ = on(c, c.node(), q, v, patience, func(ctx context.Context, r *run, def *registry.Queue) (partition.Counts, error) {
 			return r.svc.Counts(ctx, def)
@@ -87,6 +122,8 @@ func (c *client) do(v verb) {
 		}
 	case updateVerb:
 		c.update(q)
+	case repeatVerb:
+		c.repeat()
 	}
 }
 
@@ -132,74 +169,6 @@ func onPage[T any](c *client, n *node, q queuePlan, v verb, limit time.Duration,
 	return v1, p, err
 }
 
-// send sends one message, or a few; on a FIFO queue again if there was no
-// answer, and sometimes though there was one.
-func (c *client) send(q queuePlan) {
-	type item struct {
-		msg  partition.Message
-		body string
-	}
-	count := 1
-	if c.r.IntN(4) == 0 {
-		count = 1 + c.r.IntN(9)
-	}
-	if c.s.plan.big > 0 { // as an API does, which bounds a batch below what the log takes at once
-		count = min(count, max(1, c.s.plan.maxPayload/2/c.s.plan.big))
-	}
-	items := make([]item, count)
-	for i := range items {
-		c.sent++
-		id := fmt.Sprintf("%d.%d", c.number, c.sent)
-		body := id + "|"
-		if c.s.plan.big > 0 && c.r.IntN(3) == 0 {
-			body += strings.Repeat("x", c.r.IntN(c.s.plan.big))
-		}
-		m := partition.Message{Body: body, Delay: -1, ID: messageID(c.r)}
-		if q.fifo {
-			m.GroupID, m.DedupID = fmt.Sprint("g", c.r.IntN(3)), id
-		} else if c.r.IntN(4) == 0 {
-			m.Delay = int32(c.r.IntN(int(maxTime / time.Second)))
-		}
-		items[i] = item{m, id}
-	}
-	if q.fifo {
-		for i := range items {
-			items[i].msg.GroupID = items[0].msg.GroupID
-		}
-	}
-	for try := range 4 {
-		msgs := make([]partition.Message, len(items))
-		for i := range items {
-			msgs[i] = items[i].msg
-			if try > 0 {
-				msgs[i].ID = messageID(c.r)
-			}
-		}
-		var noted []*message
-		sent, _, err := onPage(c, c.node(), q, sendVerb, patience, func(p *page) {
-			for i := range items {
-				delay := p.delay
-				if items[i].msg.Delay >= 0 && !p.fifo {
-					delay = time.Duration(items[i].msg.Delay) * time.Second
-				}
-				noted = append(noted, c.s.book.sending(p, items[i].body, items[i].msg.GroupID, items[i].msg.Body, delay))
-			}
-		}, func(ctx context.Context, r *run, def *registry.Queue) ([]partition.SendResult, error) {
-			return r.svc.Send(ctx, def, msgs)
-		})
-		if err == nil {
-			for i, m := range noted {
-				c.s.book.sent(m, sent[i].ID)
-			}
-		}
-		again := errors.Is(err, errUnknown) || err == nil && c.r.IntN(8) == 0
-		if !q.fifo || !again || q.churns {
-			return
-		}
-		time.Sleep(time.Duration(c.r.Int64N(int64(5 * time.Second))))
-	}
-}
-
 func messageID(r *rand.Rand) (id partition.MessageID) {
 	for i := range id {
 		id[i] = byte(r.Uint32())
@@ -224,7 +193,11 @@ func (c *client) receive(q queuePlan, v verb) {
 	if q.fifo && c.r.IntN(2) == 0 {
 		opts.Attempt = fmt.Sprintf("try-%d.%d", c.number, c.r.Uint32())
 	}
-	for range 3 {
+	for try := range 3 {
+		limit := limit
+		if try == 0 && c.s.plan.hasty && opts.Attempt != "" {
+			limit = time.Duration(c.r.Int64N(int64(time.Millisecond))) // leaves before there can be an answer
+		}
 		start := time.Now()
 		ended := func() {}
 		got, p, err := onPage(c, c.node(), q, v, limit, func(p *page) { ended = c.s.book.asking(p) },
@@ -251,6 +224,9 @@ func (c *client) receive(q queuePlan, v verb) {
 // handle works on what was received.
 func (c *client) handle(takes []*take) {
 	for _, t := range takes {
+		if c.s.plan.keep {
+			continue
+		}
 		switch n := c.r.IntN(100); {
 		case n < 60:
 			c.remove(t)

@@ -9,34 +9,44 @@ import (
 	"sync"
 	"time"
 
+	"github.com/waystation/waystation/internal/bus"
 	"github.com/waystation/waystation/internal/jet"
 	"github.com/waystation/waystation/internal/jet/jetsim"
 	"github.com/waystation/waystation/internal/journal"
+	"github.com/waystation/waystation/internal/lease"
 	"github.com/waystation/waystation/internal/partition"
 	"github.com/waystation/waystation/internal/registry"
+	"github.com/waystation/waystation/internal/topic"
 )
 
-// clock is a node's wall clock: the World's time, but for a step and a drift.
+// clock is a node's clocks. They drift from the World's time, and the wall clock steps.
 type clock struct {
+	drift float64 // seconds a second, from began on
+	began time.Time
+
 	mu     sync.Mutex // guards what follows
 	offset time.Duration
-	drift  float64 // seconds a second
-	since  time.Time
 }
 
+// elapsed is the monotonic clock.
+func (c *clock) elapsed() time.Duration {
+	d := time.Since(c.began)
+	return d + time.Duration(c.drift*float64(d))
+}
+
+// now is the wall clock.
 func (c *clock) now() time.Time {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	t := time.Now()
 	// Without its monotonic reading: that one does not step with the wall's.
-	return t.Add(c.offset + time.Duration(c.drift*float64(t.Sub(c.since)))).Round(0)
+	return c.began.Add(c.elapsed() + c.offset).Round(0)
 }
 
-// set puts the clock off by offset, from where it drifts.
-func (c *clock) set(offset time.Duration, drift float64) {
+// set puts the wall clock off by offset.
+func (c *clock) set(offset time.Duration) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.offset, c.drift, c.since = offset, drift, time.Now()
+	c.offset = offset
 }
 
 // node is a place where runs of a server follow each other.
@@ -56,6 +66,8 @@ type run struct {
 	net    *jetsim.Node
 	reg    *registry.Registry
 	svc    *partition.Service
+	topics *topic.Service
+	buses  *bus.Service
 	cancel context.CancelFunc
 	done   chan struct{} // closed when everything of it has ended
 }
@@ -117,10 +129,18 @@ func (r *run) serve(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	reg.OnQueue(func(old, now *registry.Queue) {
+		if now == nil {
+			n.s.book.removed(old.ID)
+		}
+	})
+	if err := r.openServices(reg, log); err != nil {
+		return err
+	}
 	svc, err := partition.New(partition.Config{
 		Conn: r.net, Registry: reg, Node: n.name, Count: n.s.count(), Lease: p.lease,
-		CacheBytes: p.cache, MaxRequests: p.requests, Reserve: p.disk / 8, Kinds: kinds,
-		Logger: log, Now: n.clock.now,
+		CacheBytes: p.cache, MaxRequests: p.requests, Reserve: p.disk / 8, Kinds: kindsOf(), Renderers: r.renderers(),
+		Logger: log, Now: n.clock.now, Elapsed: n.clock.elapsed, MaxMessages: p.messages,
 		Journal: func(c *journal.Config) {
 			c.RewriteFloor, c.TrimBytes, c.TrimEvery = p.floor, p.trim, p.trimEvery
 			c.MaxAppend, c.MaxInFlight = p.append, p.inFlight
@@ -138,6 +158,7 @@ func (r *run) serve(ctx context.Context) error {
 		}
 	}
 	reg.SetPlacer(place)
+	r.joinPartitions(reg, svc)
 	n.mu.Lock()
 	r.reg, r.svc = reg, svc
 	n.mu.Unlock()
@@ -157,7 +178,23 @@ func (r *run) serve(ctx context.Context) error {
 	case <-ctx.Done():
 		return cause(ctx)
 	}
-	if err := svc.Run(ctx); err != nil {
+	if p.announces() {
+		if err := r.loadSigner(ctx, reg); errors.Is(err, jet.ErrUnavailable) {
+			return errNotNow
+		} else if err != nil {
+			return err
+		}
+		all.Go(func() { _ = r.topics.Run(ctx) })
+	}
+	err = svc.Run(ctx)
+	select {
+	case <-svc.Ready():
+	default:
+		if errors.Is(err, jet.ErrUnavailable) {
+			return errNotNow
+		}
+	}
+	if err != nil {
 		return fmt.Errorf("partitions: %w", err)
 	}
 	return cause(ctx)
@@ -168,6 +205,23 @@ func cause(ctx context.Context) error {
 		return err
 	}
 	return nil
+}
+
+// rival starts another process under the node's name for a while, while the node is
+// well: it has to see that and end.
+func (n *node) rival(for_ time.Duration) {
+	twin := &node{s: n.s, name: n.name, rng: rand.New(rand.NewPCG(n.s.plan.seed, 7))}
+	twin.clock.began = n.clock.began
+	ctx, cancel := context.WithTimeout(context.Background(), for_)
+	r := &run{node: twin, net: n.s.world.Node(n.name), cancel: cancel, done: make(chan struct{})}
+	n.s.runs.Go(func() {
+		defer cancel()
+		err := r.serve(ctx)
+		r.net.Kill()
+		if !errors.Is(err, lease.ErrNameTaken) && !errors.Is(err, errNotNow) {
+			n.s.book.fault("another process started under the name of node %s and went on: %v", n.name, err)
+		}
+	})
 }
 
 // kill ends the present run at once. Nobody hears of it any more.

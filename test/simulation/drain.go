@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"math/rand/v2"
+	"slices"
 	"time"
 
 	"github.com/waystation/waystation/internal/partition"
@@ -23,7 +24,11 @@ const (
 func (s *sim) drain() {
 	c := &client{s: s, number: -1, r: rand.New(rand.NewPCG(s.plan.seed, 99))}
 	deadline := time.Now().Add(resume)
-	for _, q := range s.plan.queues {
+	if len(s.ruined) > 0 {
+		s.settles("what is damaged", s.ruins)
+	}
+	list := slices.DeleteFunc(s.queues(), s.onRuin)
+	for _, q := range list {
 		for _, n := range s.nodes {
 			if !s.answers(c, n, q, deadline) {
 				s.stuck = true
@@ -32,9 +37,11 @@ func (s *sim) drain() {
 		}
 	}
 	s.trace("all answers again")
+	s.settles("garbage", s.garbage)
+	s.settles("what was received too often", func() string { return s.exhausted(c, list) })
 	for deadline, quiet := time.Now().Add(empty), 0; quiet < 3; {
 		left := 0
-		for _, q := range s.plan.queues {
+		for _, q := range list {
 			left += s.drainSome(c, q)
 		}
 		if quiet++; left > 0 {
@@ -50,6 +57,13 @@ func (s *sim) drain() {
 	if s.plan.posters > 0 {
 		s.drainPosts(c)
 	}
+	if s.plan.counters {
+		s.drainCounters(c)
+	}
+	if s.plan.announces() {
+		s.drainCopies(c)
+	}
+	s.settles("what is left", func() string { return s.leftovers(c) })
 }
 
 // answers waits until a queue answers through a node.
@@ -89,6 +103,10 @@ func (s *sim) drainSome(c *client, q queuePlan) int {
 		}
 		takes := s.book.received(p, start, maxTime, "", got)
 		for _, t := range takes {
+			if s.plan.disk > 0 {
+				// The reserve of so small a disk could be used up between two looks at it.
+				time.Sleep(10 * time.Millisecond)
+			}
 			c.remove(t)
 		}
 		if len(takes) == 0 {

@@ -29,7 +29,14 @@ var linearGroups = []string{"h0", "h1", "h2"}
 type player struct {
 	client
 	ctx     context.Context
-	unknown int // requests without an answer
+	unknown int        // requests without an answer
+	sends   []sentCall // that were answered, oldest first
+}
+
+// sentCall is a send and when it was asked for first.
+type sentCall struct {
+	call  linear.Call
+	first time.Time
 }
 
 // maxUnknown bounds the requests without an answer of one player: each doubles
@@ -72,15 +79,23 @@ func (p *player) note(in linear.Call, start time.Time, out linear.Result, err er
 
 func (p *player) pause() { time.Sleep(time.Duration(p.r.Int64N(int64(2 * time.Second)))) }
 
+// send sends a new message, or one that was answered again.
 func (p *player) send() {
+	for len(p.sends) > 0 && time.Since(p.sends[0].first) > p.s.plan.repeats {
+		p.sends = p.sends[1:]
+	}
+	if len(p.sends) > 0 && p.r.IntN(4) == 0 {
+		_ = p.sendOnce(p.sends[p.r.IntN(len(p.sends))].call)
+		return
+	}
 	p.sent++
 	in := linear.Call{Verb: linear.Send, Group: linearGroups[p.r.IntN(len(linearGroups))], ID: fmt.Sprintf("%d.%d", p.number, p.sent)}
+	first := time.Now()
 	for range 5 {
-		start := time.Now()
-		_, _, err := on(&p.client, p.node(), linearQueue, sendVerb, patience, func(ctx context.Context, r *run, def *registry.Queue) ([]partition.SendResult, error) {
-			return r.svc.Send(ctx, def, []partition.Message{{ID: messageID(p.r), Body: in.ID, GroupID: in.Group, DedupID: in.ID, Delay: -1}})
-		})
-		p.note(in, start, linear.Result{}, err)
+		err := p.sendOnce(in)
+		if err == nil {
+			p.sends = append(p.sends, sentCall{in, first})
+		}
 		if err == nil || p.ctx.Err() != nil || p.unknown >= maxUnknown {
 			return
 		}
@@ -91,12 +106,22 @@ func (p *player) send() {
 	}
 }
 
+func (p *player) sendOnce(in linear.Call) error {
+	start := time.Now()
+	_, _, err := on(&p.client, p.node(), linearQueue, sendVerb, patience, func(ctx context.Context, r *run, def *registry.Queue) ([]partition.SendResult, error) {
+		return r.svc.Send(ctx, def, []partition.Message{{ID: messageID(p.r), Body: in.ID, GroupID: in.Group, DedupID: in.ID, Delay: -1}})
+	})
+	p.note(in, start, linear.Result{}, err)
+	return err
+}
+
 // receiveAndWork takes up to three messages, then deletes or releases each, in any
 // order: so some are in flight before and some behind those that can be received.
 func (p *player) receiveAndWork() {
 	p.sent++
 	in := linear.Call{Verb: linear.Receive, Attempt: fmt.Sprintf("try-%d.%d", p.number, p.sent), Max: 3}
 	var holds []partition.Received
+	again := p.r.IntN(3) == 0 // though there was an answer
 	for {
 		start := time.Now()
 		got, _, err := on(&p.client, p.node(), linearQueue, receiveVerb, patience+2*time.Second, func(ctx context.Context, r *run, def *registry.Queue) ([]partition.Received, error) {
@@ -107,11 +132,17 @@ func (p *player) receiveAndWork() {
 			out.Got = append(out.Got, linear.Received{Group: m.GroupID, ID: m.Body})
 		}
 		p.note(in, start, out, err)
+		in.Again = in.Again || !errors.Is(err, errDown)
+		if err == nil && again && len(got) > 0 {
+			again = false
+			if rest(p.ctx, time.Duration(p.r.Int64N(int64(p.s.plan.repeats)))) == nil {
+				continue
+			}
+		}
 		if err == nil {
 			holds = got
 			break
 		}
-		in.Again = in.Again || !errors.Is(err, errDown)
 		if p.ctx.Err() != nil || p.unknown >= maxUnknown {
 			return
 		}

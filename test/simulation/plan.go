@@ -13,6 +13,7 @@ import (
 // meets each other often.
 type plan struct {
 	seed       uint64
+	name       string // of a special plan, "" for one that chance made
 	nodes      int
 	partitions uint32
 	lease      time.Duration
@@ -29,11 +30,16 @@ type plan struct {
 	append     int // journal.Config.MaxAppend
 	inFlight   int // journal.Config.MaxInFlight
 
+	cutShort float64       // jetsim.Options.CutShort
+	cutDies  int           // at each how manieth of those the node dies, 0: at none
 	scatter  bool          // queues are placed anywhere, not beside their dead-letter queues
 	big      int           // bytes of the largest bodies
+	bulky    bool          // all of them are large
 	skew     time.Duration // how far clocks may be apart
 	slack    time.Duration // by how much that may show
 	steady   bool          // nothing happens that makes an owner look at a clock again
+	drift    float64       // seconds a second by which clocks run apart, at most
+	messages int64         // partition.Config.MaxMessages, 0: no bound
 	requests int64         // partition.Config.MaxRequests, 0: its default
 
 	queues []queuePlan
@@ -41,7 +47,29 @@ type plan struct {
 	think  time.Duration // mean time between two requests of a client
 	faults []faultKind
 	gap    time.Duration // mean time between two faults
+	lasts  time.Duration // mean time that a fault lasts
+	burst  int           // how many faults come at once, at most
+
+	founds   time.Duration // mean time between two queues that are made later, 0: none
+	repeats  time.Duration // for how long sends and receive attempts are repeated that were answered
+	hoard    bool          // nobody receives from dead-letter queues until the end
+	keep     bool          // nobody deletes what was received until the end
+	reposts  time.Duration // for how long services post again what was answered
+	counters bool          // clients count by posts on conditions
+	hasty    bool          // clients leave at once and ask again by the same receive attempt
+	stands   bool          // once the load is over all nodes are down until nothing is in flight
+
+	topics, buses bool          // there are some, and a load on them
+	announcers    int           // that publish, put and define
+	announceEvery time.Duration // mean time between two requests of one
+	policies      bool          // those of queues are asked
 }
+
+// announces reports whether anything is published or put.
+func (p *plan) announces() bool { return p.topics || p.buses }
+
+// listeners receive what was published and put.
+const listeners = 3
 
 // queuePlan is a queue to be made.
 type queuePlan struct {
@@ -68,10 +96,11 @@ const (
 	recreateVerb
 	moveVerb
 	updateVerb
+	repeatVerb // a send that was answered
 	verbs
 )
 
-var verbNames = [verbs]string{"send", "receive", "poll", "leave", "count", "purge", "recreate", "move", "update"}
+var verbNames = [verbs]string{"send", "receive", "poll", "leave", "count", "purge", "recreate", "move", "update", "repeat"}
 
 // maxTime is the longest visibility timeout, delay or wait that is asked for,
 // which bounds how long draining takes.
@@ -81,8 +110,11 @@ const maxTime = 40 * time.Second
 // deduplication and receive attempt ids count enough for clients to ask again.
 const maxSkew = 2 * time.Minute
 
-// newPlan makes the plan of a seed, without what findings say to avoid.
-func newPlan(seed uint64, avoid []finding) *plan {
+// maxDrift of clocks is what NTP corrects at most.
+const maxDrift = 500e-6
+
+// newPlan makes the plan of a seed.
+func newPlan(seed uint64) *plan {
 	r := rand.New(rand.NewPCG(seed, 1))
 	pick := func(n ...int) int { return n[r.IntN(len(n))] }
 	span := func(from, to time.Duration) time.Duration { return from + time.Duration(r.Int64N(int64(to-from)+1)) }
@@ -107,35 +139,40 @@ func newPlan(seed uint64, avoid []finding) *plan {
 	if often(15) {
 		p.requests = int64(pick(1, 2, 3))
 	}
-	for v, percent := range [verbs]int{100, 100, 70, 50, 50, 25, 35, 35, 35} {
+	for v, percent := range []int{100, 100, 70, 50, 50, 25, 35, 35, 35} {
 		if often(percent) {
-			p.load[verb(v)] = [verbs]int{10, 8, 4, 2, 1, 1, 1, 1, 1}[v]
+			p.load[verb(v)] = []int{10, 8, 4, 2, 1, 1, 1, 1, 1}[v]
 		}
 	}
+	p.load[repeatVerb] = 1
 	p.planQueues(often, seconds, pick)
 	if often(90) { // one in ten has no faults, and the strictest books
-		for k := range faultKind(faultKinds) {
+		for k := range addPartition + 1 { // those after it are for special plans
 			if often(30) {
 				p.faults = append(p.faults, k)
 			}
 		}
 	}
-	switch n := r.IntN(100); {
-	case n < 10:
-		p.comeAndGo(pick)
-	case n < 15:
-		p.clocksAlone()
-	case n < 20:
-		p.manyOwners(pick)
-	}
+	p.lasts, p.burst, p.repeats = p.gap/2, 1, 20*time.Second
+	p.cutShort = 0.05
+	p.special(r.IntN(100), pick)
+	p.share()
 	if slices.Contains(p.faults, stepClock) {
 		p.skew = span(time.Second, maxSkew)
 	}
 	if !p.steady {
 		p.slack = p.skew
 	}
-	for _, f := range avoid {
-		f.avoid(p)
+	if r := rand.New(rand.NewPCG(seed, 3)); !p.steady && r.IntN(5) == 0 {
+		p.drift = maxDrift * r.Float64()
+		p.slack += time.Duration(2 * p.drift * float64(p.length+resume+empty))
+	}
+	// What is repeated last may still be carried out so late.
+	p.repeats = min(p.repeats, 5*time.Minute-p.slack-late-10*time.Second)
+	if p.disk > 0 {
+		// The reserve, an eighth of the disk, holds eight of the largest requests, as
+		// that of a real disk does: 32 MiB at least, and posts have 4 MiB at most.
+		p.disk = max(p.disk, uint64(64*p.big*p.batch()))
 	}
 	if p.disk == 0 {
 		p.faults = slices.DeleteFunc(p.faults, func(k faultKind) bool { return k == fillDisk })
@@ -143,29 +180,14 @@ func newPlan(seed uint64, avoid []finding) *plan {
 	return p
 }
 
-// Some plans are of one thing: what meets there is too rare otherwise.
-
-// comeAndGo: queues come and go while partitions go from node to node, of which
-// some do not know of it.
-func (p *plan) comeAndGo(pick func(...int) int) {
-	p.nodes, p.gap, p.think, p.lease = pick(2, 3), 8*time.Second, 1500*time.Millisecond, 2500*time.Millisecond
-	p.faults = []faultKind{lagRegistry, loseRegistry, loseRegistry, killNode, killNode, stopNode}
-	p.load[recreateVerb] = 5
-	if !slices.ContainsFunc(p.queues, func(q queuePlan) bool { return q.churns }) {
-		p.queues = append(p.queues, queuePlan{name: "churn", churns: true, visibility: 5 * time.Second, retention: 4 * 24 * time.Hour})
+// batch is how many messages a client sends at once at most: as an API does, which
+// bounds a batch below what the log takes at once.
+func (p *plan) batch() int {
+	const most = 9
+	if p.big == 0 {
+		return most
 	}
-}
-
-// clocksAlone: a node's clock steps and nothing else happens, so that no step may show.
-func (p *plan) clocksAlone() {
-	p.nodes, p.gap, p.faults, p.steady = 1, 15*time.Second, []faultKind{stepClock}, true
-}
-
-// manyOwners: partitions have a new owner all the time, and the old one is asked too.
-func (p *plan) manyOwners(pick func(...int) int) {
-	p.nodes, p.gap, p.think, p.lease = pick(2, 3), 10*time.Second, time.Second, 2500*time.Millisecond
-	p.faults = []faultKind{cutStore, cutStore, freezeNode, loseMessages, lostAcks}
-	p.load[purgeVerb] = 4
+	return min(most, max(1, p.maxPayload/2/p.big))
 }
 
 func (p *plan) planQueues(often func(int) bool, span func(a, b time.Duration) time.Duration, pick func(...int) int) {
@@ -210,9 +232,12 @@ func (p *plan) planQueues(often func(int) bool, span func(a, b time.Duration) ti
 // String tells the plan in a few lines.
 func (p *plan) String() string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "seed %d: %d nodes, %d partitions, lease %v, %d clients every %v, faults every %v\n", p.seed, p.nodes, p.partitions, p.lease.Round(time.Millisecond), p.clients, p.think.Round(time.Millisecond), p.gap.Round(time.Second))
-	fmt.Fprintf(&b, "  max payload %d, disk %d, cache %d, floor %d, trim %d every %v, append %d, in flight %d, scatter %v, bodies up to %d, skew %v, max requests %d\n",
-		p.maxPayload, p.disk, p.cache, p.floor, p.trim, p.trimEvery.Round(time.Millisecond), p.append, p.inFlight, p.scatter, p.big, p.skew.Round(time.Millisecond), p.requests)
+	fmt.Fprintf(&b, "seed %d: %s %d nodes, %d partitions, lease %v, %d clients every %v, faults every %v for %v, up to %d at once\n", p.seed, p.name, p.nodes, p.partitions, p.lease.Round(time.Millisecond), p.clients, p.think.Round(time.Millisecond), p.gap.Round(time.Second), p.lasts.Round(time.Second), p.burst)
+	fmt.Fprintf(&b, "  max payload %d, disk %d, cache %d, floor %d, trim %d every %v, append %d, in flight %d, scatter %v, bodies up to %d, skew %v, drift %.6f, max requests %d, max messages %d, repeats for %v\n",
+		p.maxPayload, p.disk, p.cache, p.floor, p.trim, p.trimEvery.Round(time.Millisecond), p.append, p.inFlight, p.scatter, p.big, p.skew.Round(time.Millisecond), p.drift, p.requests, p.messages, p.repeats)
+	if p.announces() {
+		fmt.Fprintf(&b, "  topics %v, buses %v, %d announcers every %v, policies %v\n", p.topics, p.buses, p.announcers, p.announceEvery.Round(time.Millisecond), p.policies)
+	}
 	var list []string
 	for v := range verbs {
 		if p.load[v] > 0 {

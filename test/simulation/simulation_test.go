@@ -15,7 +15,7 @@ var (
 	seedsFlag    = flag.Int("seeds", 50, "how many runs")
 	seedFlag     = flag.Uint64("seed", 1, "seed of the first run")
 	failuresFlag = flag.Int("failures", 10, "after how many failed runs to stop")
-	knownFlag    = flag.Bool("known", true, "avoid what known findings meet")
+	planFlag     = flag.String("plan", "", "only seeds with the special plan of this name, see plans.go")
 	storyFlag    = flag.Bool("story", false, "tell what happened in each run, with the nodes' logs")
 )
 
@@ -38,6 +38,9 @@ func runSeeds(t *testing.T, first uint64, n int) {
 	t.Run("seeds", func(t *testing.T) {
 		for i := range uint64(n) {
 			seed := first + i
+			if *planFlag != "" && newPlan(seed).name != *planFlag {
+				continue
+			}
 			t.Run(fmt.Sprint(seed), func(t *testing.T) {
 				t.Parallel()
 				if failed.Load() >= int32(*failuresFlag) {
@@ -61,16 +64,12 @@ func runSeeds(t *testing.T, first uint64, n int) {
 }
 
 func runSeed(t *testing.T, seed uint64, story bool) (r *result) {
-	avoid := known
-	if !*knownFlag {
-		avoid = nil
-	}
 	synctest.Test(t, func(t *testing.T) {
 		var logs *recorder
 		if story {
 			logs = &recorder{}
 		}
-		r = simulate(newPlan(seed, avoid), logs)
+		r = simulate(newPlan(seed), logs)
 	})
 	if r.plan.skew == 0 { // with other clocks what is visible for one owner is not for the next
 		r.faults = append(r.faults, checkLinear(r.linear)...)

@@ -5,6 +5,8 @@ package characters
 import (
 	"encoding/binary"
 	"strconv"
+	"strings"
+	"unicode"
 	"unicode/utf8"
 	"unsafe"
 )
@@ -86,4 +88,13 @@ func ID(s string) bool {
 		}
 	}
 	return true
+}
+
+// MaxSubject is how many characters the subject of a notification has at most.
+const MaxSubject = 100
+
+// Subject reports whether s can be the subject of a notification: 1 to MaxSubject
+// characters without line breaks and control characters.
+func Subject(s string) bool {
+	return s != "" && utf8.ValidString(s) && utf8.RuneCountInString(s) <= MaxSubject && Bad(s) < 0 && !strings.ContainsFunc(s, unicode.IsControl)
 }

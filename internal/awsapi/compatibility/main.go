@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strings"
 
 	"github.com/waystation/waystation/internal/awsapi"
@@ -37,6 +38,7 @@ func write(to io.Writer) error {
 	for _, api := range apis {
 		fmt.Fprintf(w, "\n## %s (%s)\n\n### Operations\n\n", api.Title, api.Name)
 		operations(w, api)
+		conditionKeys(w, api)
 		for _, s := range api.Sections {
 			section(w, s)
 		}
@@ -59,6 +61,20 @@ func operations(w *bufio.Writer, api *protocol.API) {
 		w.WriteString("\n### Members not yet\n\n")
 		table(w, []string{"Operation", "Members", "Reason"}, lacking)
 	}
+}
+
+// conditionKeys names what policies can ask of the API's requests beside what they can
+// of any.
+func conditionKeys(w *bufio.Writer, api *protocol.API) {
+	keys := slices.Clone(api.ConditionKeys)
+	for i := range api.Operations {
+		keys = append(keys, api.Operations[i].ConditionKeys...)
+	}
+	if len(keys) == 0 {
+		return
+	}
+	slices.Sort(keys)
+	w.WriteString("\n### Condition keys\n\nBeside those of any request: `" + strings.Join(slices.Compact(keys), "`, `") + "`.\n")
 }
 
 func section(w *bufio.Writer, s protocol.Section) {

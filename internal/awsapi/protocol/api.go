@@ -90,6 +90,9 @@ type API struct {
 	// compressed one; 0 = Config.MaxBody. Operations may differ, see MaxBody.
 	MaxBody int64
 	Dialect Dialect
+	// Elsewhere: another server has it; what is asked here is answered by a request to
+	// come back, which may then reach one that has.
+	Elsewhere bool
 	// ConditionKeys are the keys that policies may ask of its requests, beside
 	// those that access knows for all.
 	ConditionKeys []string
@@ -146,4 +149,8 @@ type Call struct {
 	// Body is the request's body, of operations with StreamBody only: read it
 	// to its end, whose error says whether it was the one that was signed.
 	Body Body
+	// Unanswered, if the operation sets it, is called when the operation has succeeded
+	// and nothing of its answer will be written: there was no room for it, or the client
+	// is gone. It undoes what was done for the client's eyes only.
+	Unanswered func(ctx context.Context)
 }

@@ -34,7 +34,7 @@ func TestReadBody(t *testing.T) {
 		text := strings.Repeat("y", n)
 		for _, length := range []int64{-1, int64(n)} {
 			for name, limit := range map[string]int64{"exact": int64(n), "plenty": 8 << 20} {
-				l := lease{budget: newBudget(64 << 20)}
+				l := lease{budget: newBudget(64<<20, DefaultMaxRequests)}
 				got, err := readAll(iotest.DataErrReader(strings.NewReader(text)), length, limit, &l)
 				if err != nil || string(got) != text {
 					t.Errorf("%d bytes, %s: %v, got %d", n, name, err, len(got))
@@ -56,7 +56,7 @@ func TestReadBody(t *testing.T) {
 // TestBodyGrowsAsItComes: a Content-Length alone does not cost memory.
 func TestBodyGrowsAsItComes(t *testing.T) {
 	t.Parallel()
-	l := lease{budget: newBudget(64 << 20)}
+	l := lease{budget: newBudget(64<<20, DefaultMaxRequests)}
 	b, err := readAll(strings.NewReader("x"), 4<<20, 4<<20, &l)
 	if err == nil || cap(b) > firstBuffer || l.held != 0 {
 		t.Errorf("%v, %d bytes taken, %d paid", err, cap(b), l.held)
@@ -112,8 +112,8 @@ func TestGzipBody(t *testing.T) {
 			if _, in := f.toy.saw(); tt.status == 200 && len(in.MessageBody) != 50_000 {
 				t.Errorf("%d bytes arrived", len(in.MessageBody))
 			}
-			if f.budget.used != 0 || f.requests.all.Load() != 0 {
-				t.Errorf("%d bytes, %d requests still counted", f.budget.used, f.requests.all.Load())
+			if f.budget.memory.used[known] != 0 || f.budget.requests.used[known] != 0 {
+				t.Errorf("%d bytes, %d requests still counted", f.budget.memory.used[known], f.budget.requests.used[known])
 			}
 		})
 	}
@@ -169,8 +169,8 @@ func TestNothingIsReadForStrangers(t *testing.T) {
 func TestStrangersShareIsSmall(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t, func(c *Config) { c.Access, c.BodyMemory = keyedAccess(t), 64<<20 })
-	hold := lease{budget: f.budget, stranger: true, addr: netip.MustParseAddr("198.51.100.1")}
-	hold.force(f.budget.strangers)
+	hold := lease{budget: f.budget, class: unsigned, addr: netip.MustParseAddr("198.51.100.1")}
+	hold.force(f.budget.memory.parts[unsigned])
 	defer hold.end()
 	text := `{"QueueUrl":"q","MessageBody":"` + strings.Repeat("x", 50_000) + `"}`
 	r := jsonRequest("AmazonSQS.SendMessage", text)
@@ -204,7 +204,8 @@ func TestDialect(t *testing.T) {
 	if w := f.do(jsonRequest("AmazonSQS.SendMessage", "{")); !strings.Contains(w.Body.String(), "#ValidationException") {
 		t.Errorf("%d %s", w.Code, w.Body)
 	}
-	if !f.requests.enter(false) {
+	other := lease{budget: f.budget, addr: netip.MustParseAddr("198.51.100.1")}
+	if !other.enter() {
 		t.Fatal("no room")
 	}
 	if w := f.do(jsonRequest("AmazonSQS.SendMessage", "{}")); w.Code != 503 || !strings.Contains(w.Body.String(), "#SlowDown") {
@@ -213,7 +214,7 @@ func TestDialect(t *testing.T) {
 	if w := f.do(jsonRequest("AmazonSNS_2010.Publish", "{}")); w.Code != 503 || !strings.Contains(w.Body.String(), `"ServiceUnavailable"`) {
 		t.Errorf("%d %s", w.Code, w.Body)
 	}
-	f.requests.leave(false)
+	other.end()
 	if w := f.do(jsonRequest("AmazonSQS.ReceiveMessage", "{}")); w.Code != 200 {
 		t.Errorf("%d %s", w.Code, w.Body)
 	}
@@ -245,12 +246,12 @@ func TestDecodingIsPaidFor(t *testing.T) {
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	l := lease{budget: newBudget(1 << 20)}
+	l := lease{budget: newBudget(1<<20, DefaultMaxRequests)}
 	if err := decode(many(10_000), &meter{ctx: ctx, lease: &l}); err == nil || err.Code != codeOverloaded {
 		t.Errorf("10,000 entries in a budget of 1 MiB: %v, %d paid", err, l.held)
 	}
 	l.end()
-	l = lease{budget: newBudget(64 << 20)}
+	l = lease{budget: newBudget(64<<20, DefaultMaxRequests)}
 	if err := decode(many(10_000), &meter{ctx: ctx, lease: &l}); err != nil || l.held < 10_000*128 {
 		t.Errorf("%v, %d paid", err, l.held)
 	}
@@ -313,8 +314,8 @@ func TestStreamedBody(t *testing.T) {
 			if tt.code != "" && (!errors.As(gotErr, &e) || e.Code != tt.code || !strings.Contains(w.Body.String(), tt.code)) {
 				t.Errorf("%d %s, %v", w.Code, w.Body, gotErr)
 			}
-			if f.budget.used != 0 {
-				t.Errorf("%d bytes still counted", f.budget.used)
+			if f.budget.memory.used[known] != 0 {
+				t.Errorf("%d bytes still counted", f.budget.memory.used[known])
 			}
 		})
 	}

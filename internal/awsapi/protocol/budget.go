@@ -5,7 +5,6 @@ import (
 	"context"
 	"net/netip"
 	"sync"
-	"sync/atomic"
 	"time"
 )
 
@@ -14,12 +13,13 @@ const (
 	// DefaultBodyMemory is the budget where Config names none, in bytes.
 	DefaultBodyMemory = 256 << 20
 	// minStrangers and maxStrangers bound the part of the budget for callers who
-	// have not signed, in bytes; between them it is an eighth.
+	// have not signed, in bytes; between them it is an eighth. With those who have
+	// proven nothing yet they have three quarters.
 	minStrangers = 12 << 20
 	maxStrangers = 32 << 20
-	// roomForLargest is how many times the largest body the budget is at least:
-	// while a body grows it is there twice, and one caller gets half of the budget.
-	roomForLargest = 4
+	// roomForLargest is how many times the largest body the budget is at least: while
+	// a body grows it is there twice, and one caller alone gets half of its class's part.
+	roomForLargest = 5
 
 	// bodyPatience is how long a request waits for room, in all, before it is refused.
 	bodyPatience = 5 * time.Second
@@ -29,42 +29,46 @@ const (
 	maxPeerWaiting = 128
 )
 
-// budget is the memory for the bodies that are under way, of all requests
-// together: as they are received, decoded and answered. What does not fit waits a
-// while and is then refused, so that no crowd of clients can take more.
+// budget is what the requests under way may take, all together: their number, since
+// each costs some memory, and the memory for their bodies, as they are received,
+// decoded and answered. A body that does not fit waits a while and is then refused, so
+// that no crowd of clients can take more; a request too many is refused at once.
 //
 // It is shared by what is free: a caller may hold as much as nobody holds. One alone
 // thus gets half, two a third each, and a newcomer always finds something, without
 // a share that lies idle. Callers are told apart by access key once their signature
 // is known to be good, by network address before that. Among a caller's connections
-// half of the budget is shared in the same way.
+// half of the memory is shared in the same way.
 //
-// Callers who have not signed, where keys are demanded, share a small part of it, by
-// the same rule.
+// A request that counts as a key's by a voucher may still be anybody's behind the same
+// address. Until its signature is checked it shares half of what the key may have with
+// others from there, so that something is left for the key's use elsewhere.
+//
+// Callers of whom less is known share a part of it, by the same rule; see class.
 type budget struct {
-	limit     int64
-	strangers int64 // of limit, for those who have not signed
+	limit int64 // bytes
 
-	mu      sync.Mutex // guards what follows, and the leases' held and peer
-	used    int64
-	unknown int64 // used by strangers
-	awaited int64 // by answers, which are there in another form while they wait
-	peers   map[peerKey]*peer
-	waiting [2]list.List // of *waiter, in the order of coming; [1]: strangers
+	mu       sync.Mutex // guards what follows, and the leases' held, peer and entered
+	requests room
+	memory   room  // bytes
+	awaited  int64 // by answers, which are there in another form while they wait
+	peers    map[peerKey]*peer
+	waiting  [classCount]list.List // of *waiter, in the order of coming
 }
 
 // peerKey tells callers apart.
 type peerKey struct {
-	key  string // access key, of a good signature
-	addr netip.Addr
+	key     string // access key, of a good signature or by a voucher
+	addr    netip.Addr
+	vouched bool // of those at addr whom a voucher for key speaks for
 }
 
 // peer is a caller who holds or awaits something.
 type peer struct {
-	held    int64
-	awaited int64 // as of budget
-	waiting int
-	leases  int
+	held     int64
+	awaited  int64 // as of budget
+	waiting  int
+	requests int // under way: their leases
 }
 
 // connection is what one connection's requests hold; HTTP/2 has many at a time.
@@ -72,14 +76,17 @@ type connection struct{ held int64 }
 
 // lease is what one request holds of the budget. The zero lease holds nothing.
 type lease struct {
-	budget   *budget
-	conn     *connection // nil: carries no other request
-	key      peerKey
-	addr     netip.Addr // for key, unless that has an access key
-	stranger bool
-	peer     *peer
-	held     int64
-	waited   time.Duration // so far, of bodyPatience
+	budget  *budget
+	conn    *connection // nil: carries no other request
+	key     peerKey
+	addr    netip.Addr // for key, unless that has an access key
+	class   class
+	peer    *peer
+	vouched bool  // its signature is not checked yet
+	site    *peer // all who are vouched for by the same voucher; else nil
+	entered bool  // counts among the requests
+	held    int64
+	waited  time.Duration // so far, of bodyPatience
 }
 
 type waiter struct {
@@ -89,11 +96,25 @@ type waiter struct {
 	done    bool
 }
 
-func newBudget(limit int64) *budget {
-	return &budget{
-		limit: limit, strangers: min(max(limit/8, minStrangers), maxStrangers, limit),
-		peers: map[peerKey]*peer{},
+// newBudget makes the budget of so many bytes, for so many requests.
+func newBudget(limit, requests int64) *budget {
+	return &budget{limit: limit, memory: memoryRoom(limit), requests: requestRoom(requests), peers: map[peerKey]*peer{}}
+}
+
+// enter counts the request among those under way, if the caller's share allows.
+func (l *lease) enter() bool {
+	b := l.budget
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	l.join()
+	shared := l.site != nil && l.site.requests > 1 && int64(l.site.requests) > b.requests.parts[known]/2-int64(l.peer.requests)
+	if shared || int64(l.peer.requests) > b.requests.free(l.class) {
+		l.part()
+		return false
 	}
+	b.requests.charge(l.class, 1)
+	l.entered = true
+	return true
 }
 
 // take asks for n more bytes, waiting for them for as long as the request still
@@ -105,7 +126,7 @@ func (l *lease) take(ctx context.Context, n int64) bool {
 	}
 	b.mu.Lock()
 	l.join()
-	queue := &b.waiting[l.class()]
+	queue := &b.waiting[l.class]
 	if b.fits(l, n) {
 		l.charge(n)
 		b.mu.Unlock()
@@ -142,6 +163,19 @@ func (l *lease) take(ctx context.Context, n int64) bool {
 	return false
 }
 
+// takeNow is take without waiting.
+func (l *lease) takeNow(n int64) bool {
+	b := l.budget
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	l.join()
+	if !b.fits(l, n) {
+		return false
+	}
+	l.charge(n)
+	return true
+}
+
 // force takes n bytes whatever is left: for an answer, which has to be given.
 func (l *lease) force(n int64) {
 	b := l.budget
@@ -173,12 +207,17 @@ func (l *lease) end() {
 	b := l.budget
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	l.charge(-l.held)
-	if l.peer.leases--; l.peer.leases == 0 {
-		delete(b.peers, l.key)
+	if l.entered {
+		b.requests.charge(l.class, -1)
+		l.entered = false
 	}
-	l.peer, l.budget = nil, nil
-	b.wake()
+	held := l.held
+	l.charge(-held)
+	l.part()
+	l.budget = nil
+	if held > 0 {
+		b.wake()
+	}
 }
 
 // join makes the caller known, with its first byte. b.mu is held.
@@ -189,29 +228,61 @@ func (l *lease) join() {
 	if l.key.key == "" {
 		l.key.addr = networkOf(l.addr)
 	}
-	p := l.budget.peers[l.key]
-	if p == nil {
-		p = &peer{}
-		l.budget.peers[l.key] = p
+	l.peer = l.budget.join(l.key)
+	if l.vouched {
+		l.site = l.budget.join(l.siteKey())
 	}
-	p.leases++
-	l.peer = p
 }
 
-func (l *lease) class() int {
-	if l.stranger {
-		return 1
+func (l *lease) siteKey() peerKey { return peerKey{l.key.key, networkOf(l.addr), true} }
+
+func (b *budget) join(key peerKey) *peer {
+	p := b.peers[key]
+	if p == nil {
+		p = &peer{}
+		b.peers[key] = p
 	}
-	return 0
+	p.requests++
+	return p
+}
+
+// part undoes join. b.mu is held.
+func (l *lease) part() {
+	l.budget.part(l.peer, l.key)
+	l.peer = nil
+	if l.site != nil {
+		l.budget.part(l.site, l.siteKey())
+		l.site = nil
+	}
+}
+
+func (b *budget) part(p *peer, key peerKey) {
+	if p.requests--; p.requests == 0 {
+		delete(b.peers, key)
+	}
+}
+
+// prove is called when the signature was found good: the voucher is not needed any more.
+func (l *lease) prove() {
+	if l.site == nil {
+		return
+	}
+	b := l.budget
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	l.site.held -= l.held
+	b.part(l.site, l.siteKey())
+	l.site, l.vouched = nil, false
+	b.wake()
 }
 
 // charge books n bytes, which may be negative. b.mu is held.
 func (l *lease) charge(n int64) {
 	l.held += n
 	l.peer.held += n
-	l.budget.used += n
-	if l.stranger {
-		l.budget.unknown += n
+	l.budget.memory.charge(l.class, n)
+	if l.site != nil {
+		l.site.held += n
 	}
 	if l.conn != nil {
 		l.conn.held += n
@@ -220,11 +291,10 @@ func (l *lease) charge(n int64) {
 
 // fits reports whether n bytes can be given. b.mu is held.
 func (b *budget) fits(l *lease, n int64) bool {
-	free := b.limit - b.used
-	if l.stranger {
-		free = min(free, b.strangers-b.unknown)
+	if l.peer.held+n > b.memory.free(l.class) {
+		return false
 	}
-	if l.peer.held+n > free {
+	if l.site != nil && l.site.held > l.held && l.site.held+n > b.limit/2-l.peer.held {
 		return false
 	}
 	others := l.conn != nil && l.conn.held > l.held
@@ -232,7 +302,8 @@ func (b *budget) fits(l *lease, n int64) bool {
 }
 
 // wake gives what became free to those who wait, in the order of their coming. One
-// who is held back by its own share does not hold back the others. b.mu is held.
+// who is held back, by its own share or because it wants more than is free, does not
+// hold back the others: newcomers are given what fits as well. b.mu is held.
 func (b *budget) wake() {
 	for class := range b.waiting {
 		for e := b.waiting[class].Front(); e != nil; {
@@ -243,8 +314,8 @@ func (b *budget) wake() {
 				w.lease.charge(w.n)
 				w.done = true
 				close(w.granted)
-			} else if w.n > b.limit-b.used {
-				break // nor would anything else of its size
+			} else if b.memory.free(known) <= 0 {
+				break
 			}
 			e = next
 		}
@@ -268,31 +339,4 @@ func networkOf(a netip.Addr) netip.Addr {
 		}
 	}
 	return a
-}
-
-// inFlight bounds the requests under way, each of which costs some memory beside
-// its body. Strangers may be a quarter of them.
-type inFlight struct {
-	limit         int64
-	all, unsigned atomic.Int64
-}
-
-// enter counts a request, if there is room.
-func (f *inFlight) enter(stranger bool) bool {
-	if f.all.Add(1) > f.limit {
-		f.all.Add(-1)
-		return false
-	}
-	if stranger && f.unsigned.Add(1) > f.limit/4 {
-		f.leave(true)
-		return false
-	}
-	return true
-}
-
-func (f *inFlight) leave(stranger bool) {
-	f.all.Add(-1)
-	if stranger {
-		f.unsigned.Add(-1)
-	}
 }

@@ -24,7 +24,7 @@ func now(l *lease, n int64) bool {
 
 func TestBudgetIsSharedByWhatIsFree(t *testing.T) {
 	t.Parallel()
-	b := newBudget(120)
+	b := newBudget(120, DefaultMaxRequests)
 	one, two, three := b.lease("192.0.2.1"), b.lease("192.0.2.2"), b.lease("192.0.2.3")
 	grab := func(l *lease) int64 {
 		for now(l, 1) {
@@ -52,8 +52,8 @@ func TestBudgetIsSharedByWhatIsFree(t *testing.T) {
 	for _, l := range []*lease{one, two, three, six} {
 		l.end()
 	}
-	if b.used != 0 || b.unknown != 0 {
-		t.Errorf("%d used, %d by strangers", b.used, b.unknown)
+	if b.memory.used != [classCount]int64{} {
+		t.Errorf("used: %v", b.memory.used)
 	}
 }
 
@@ -61,7 +61,7 @@ func TestBudgetIsSharedByWhatIsFree(t *testing.T) {
 // leaves something to the others.
 func TestBudgetOfOneConnection(t *testing.T) {
 	t.Parallel()
-	b := newBudget(4000)
+	b := newBudget(4000, DefaultMaxRequests)
 	c := &connection{}
 	held := int64(0)
 	for range 100 {
@@ -84,7 +84,7 @@ func TestBudgetOfOneConnection(t *testing.T) {
 func TestBudgetWaits(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		b := newBudget(100)
+		b := newBudget(100, DefaultMaxRequests)
 		hog := b.lease("192.0.2.1")
 		hog.force(90)
 		got := make(chan bool, 1)
@@ -119,10 +119,35 @@ func TestBudgetWaits(t *testing.T) {
 	})
 }
 
+// TestBudgetLargeWaiter: who waits for much does not keep what is free from those who
+// came later and want less.
+func TestBudgetLargeWaiter(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		b := newBudget(100, DefaultMaxRequests)
+		hog := b.lease("192.0.2.1")
+		hog.force(100)
+		large, small := make(chan bool, 1), make(chan bool, 1)
+		go func() { large <- b.lease("192.0.2.2").take(t.Context(), 40) }()
+		synctest.Wait()
+		go func() { small <- b.lease("192.0.2.3").take(t.Context(), 5) }()
+		synctest.Wait()
+		hog.give(20)
+		synctest.Wait()
+		if len(small) != 1 || len(large) != 0 {
+			t.Errorf("20 are free: given to who wants 5: %v, 40: %v", len(small) == 1, len(large) == 1)
+		}
+		hog.give(80)
+		if !<-large || !<-small {
+			t.Error("not given though all is free")
+		}
+	})
+}
+
 func TestBudgetBoundsThoseWhoWait(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		b := newBudget(100)
+		b := newBudget(100, DefaultMaxRequests)
 		b.lease("192.0.2.1").force(100)
 		var waiters sync.WaitGroup
 		for range maxPeerWaiting {
@@ -141,22 +166,24 @@ func TestBudgetBoundsThoseWhoWait(t *testing.T) {
 // all of it comes back.
 func TestBudgetHolds(t *testing.T) {
 	t.Parallel()
-	b := newBudget(1 << 20)
+	b := newBudget(1<<20, DefaultMaxRequests)
 	var all sync.WaitGroup
 	for i := range 64 {
 		all.Go(func() {
 			r := rand.New(rand.NewPCG(1, uint64(i)))
 			for range 200 {
 				l := b.lease(fmt.Sprintf("192.0.2.%d", i%5))
-				l.stranger = i%3 == 0
+				l.class = class(i % int(classCount))
 				ctx, cancel := context.WithTimeout(context.Background(), time.Millisecond)
 				for range 5 {
 					l.take(ctx, r.Int64N(300<<10))
 					l.give(r.Int64N(100 << 10))
 				}
 				b.mu.Lock()
-				if b.used > b.limit || b.unknown > b.strangers || b.used < 0 {
-					t.Errorf("%d of %d used, strangers %d of %d", b.used, b.limit, b.unknown, b.strangers)
+				for c := range b.memory.used {
+					if b.memory.used[c] > b.memory.parts[c] || b.memory.used[c] < 0 {
+						t.Errorf("%v used of %v", b.memory.used, b.memory.parts)
+					}
 				}
 				b.mu.Unlock()
 				cancel()
@@ -165,7 +192,11 @@ func TestBudgetHolds(t *testing.T) {
 		})
 	}
 	all.Wait()
-	if b.used != 0 || b.unknown != 0 || len(b.peers) != 0 || b.waiting[0].Len()+b.waiting[1].Len() != 0 {
-		t.Errorf("left: %d bytes, %d of strangers, %d callers", b.used, b.unknown, len(b.peers))
+	waiting := 0
+	for c := range b.waiting {
+		waiting += b.waiting[c].Len()
+	}
+	if b.memory.used != [classCount]int64{} || len(b.peers) != 0 || waiting != 0 {
+		t.Errorf("left: %v bytes, %d callers, %d who wait", b.memory.used, len(b.peers), waiting)
 	}
 }

@@ -75,6 +75,7 @@ type operation struct {
 	service    *service
 	input      *plan
 	output     *plan
+	hasResult  bool       // Query: the answer has one, if without members
 	event      *plan      // of a streaming answer
 	route      *route     // REST-JSON
 	rest       *binding   // REST-JSON: of input

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"log/slog"
 	"net/http"
+	"reflect"
 	"runtime/debug"
 	"sync"
 	"time"
@@ -55,7 +56,7 @@ type Handler struct {
 	cfg      Config
 	table    *table
 	budget   *budget
-	requests inFlight
+	vouchers vouchers
 }
 
 // NewHandler checks the tables of all APIs and makes their Handler.
@@ -85,8 +86,7 @@ func NewHandler(cfg Config) (*Handler, error) {
 		return nil, err
 	}
 	h := &Handler{cfg: cfg, table: t}
-	h.budget = newBudget(max(cfg.BodyMemory, roomForLargest*t.largestBody(cfg.MaxBody)))
-	h.requests.limit = int64(cfg.MaxRequests)
+	h.budget = newBudget(max(cfg.BodyMemory, roomForLargest*t.largestBody(cfg.MaxBody)), int64(cfg.MaxRequests))
 	return h, nil
 }
 
@@ -112,6 +112,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	x := h.begin(w, r)
 	defer h.end(x)
 	h.serve(x)
+	h.takeBack(x)
 	written := h.respond(x)
 	if h.cfg.Observe != nil {
 		var api, op, code string
@@ -128,6 +129,30 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
+// takeBackTime bounds how long an operation may take to undo what nobody was told.
+const takeBackTime = 5 * time.Second
+
+// takeBack has the operation undo what it did for a client who gets no answer: it was
+// refused after all, or the client is gone before a byte of it was written.
+func (h *Handler) takeBack(x *exchange) {
+	ctx := x.http.Context()
+	if x.call.Unanswered == nil || x.err == nil && ctx.Err() == nil {
+		return
+	}
+	if x.err == nil {
+		x.err = clientGone()
+	}
+	x.in, x.out = nil, reflect.Value{} // it may take long, and they may be large
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), takeBackTime)
+	defer cancel()
+	x.call.Unanswered(ctx)
+}
+
+// clientGone is the error of which nobody hears.
+func clientGone() *Error {
+	return &Error{Code: "ClientGone", Status: 499, Message: "The client closed the connection."}
+}
+
 // clientError makes what the client sees of an error, and logs what it must not see.
 func (h *Handler) clientError(x *exchange, err error) *Error {
 	var e *Error
@@ -138,8 +163,7 @@ func (h *Handler) clientError(x *exchange, err error) *Error {
 	case errors.As(err, &a):
 		return fromAccess(a)
 	case x.http.Context().Err() != nil:
-		// The client has gone; nobody reads this.
-		return &Error{Code: "ClientGone", Status: 499, Message: "The client closed the connection."}
+		return clientGone()
 	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled):
 		return Unavailable("The service did not answer in time. Please try again.")
 	}

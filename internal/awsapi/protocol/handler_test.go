@@ -425,7 +425,7 @@ func TestAbortPassesThrough(t *testing.T) {
 		if p := recover(); p != http.ErrAbortHandler {
 			t.Errorf("recovered %v", p)
 		}
-		if n := f.requests.all.Load(); n != 0 {
+		if n := f.budget.requests.used[known]; n != 0 {
 			t.Errorf("%d requests still count as under way", n)
 		}
 	}()

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"net/http"
 	"reflect"
+	"strings"
 	"time"
 
 	"github.com/waystation/waystation/internal/access"
@@ -38,8 +39,8 @@ type exchange struct {
 	op      *operation
 	claim   access.Claim
 	origin  access.Origin // where the request comes from
-	entered bool          // counts among the requests in flight
 	lease   lease         // of the budget for bodies
+	head    int64         // of it, for a large header
 	paid    int64         // of it, for the answer
 	raw     []byte        // the body as it was signed
 	in      any
@@ -126,33 +127,68 @@ func (h *Handler) checkScope(x *exchange) error {
 	return x.claim.Scope.CheckService(x.service.Name)
 }
 
-// admit counts the request among those in flight and makes out whose share of the
-// budget its body is paid from.
+// admit makes out whose share of the budget the request is paid from, and counts it
+// among those under way.
 func (h *Handler) admit(x *exchange) *Error {
-	stranger := x.claim.Principal.Anonymous
-	if !h.requests.enter(stranger) {
-		return overloaded()
-	}
-	x.entered = true
 	x.origin = h.cfg.Proxies.Of(x.http)
-	x.lease = lease{budget: h.budget, stranger: stranger, addr: x.origin.Addr}
-	if x.claim.Signed() && !h.cfg.Access.Open() {
-		x.lease.key.key = x.claim.Key()
-	}
+	x.lease = lease{budget: h.budget, addr: x.origin.Addr}
+	x.lease.class, x.lease.key.key = h.classify(x)
+	x.lease.vouched = x.lease.key.key != "" && !x.claim.Signed()
 	ctx := x.http.Context()
 	if x.http.ProtoMajor > 1 {
 		x.lease.conn, _ = ctx.Value(connectionKey{}).(*connection)
 	}
 	x.meter.ctx, x.meter.lease = ctx, &x.lease //nolint:fatcontext // it is replaced, not nested
+	if !x.lease.enter() {
+		return overloaded()
+	}
+	if n := headerMemory(x.http); n > firstBuffer {
+		if !x.lease.takeNow(n) {
+			return overloaded()
+		}
+		x.head = n
+	}
 	return nil
+}
+
+// lineMemory is about what a line of a header takes beside its text, in bytes.
+const lineMemory = 96
+
+// headerMemory is about what a request's line and header take, in bytes. It is paid for
+// where it is more than the bound on requests accounts for.
+func headerMemory(r *http.Request) int64 {
+	n := 2 * len(r.RequestURI) // as it came, and taken apart
+	for name, values := range r.Header {
+		n += len(name)
+		for _, v := range values {
+			n += len(v) + lineMemory
+		}
+	}
+	return int64(n)
+}
+
+// classify tells what is known of the caller by now, and the key it is known by, ""
+// for its address.
+func (h *Handler) classify(x *exchange) (class, string) {
+	switch {
+	case h.cfg.Access.Open():
+		return known, ""
+	case x.claim.Principal.Anonymous:
+		return unsigned, ""
+	case x.claim.Signed(), h.vouchers.has(x.voucher(), x.started):
+		return known, x.claim.Key()
+	}
+	return claiming, ""
+}
+
+// voucher is what speaks for the caller's next requests, if this one's signature is good.
+func (x *exchange) voucher() voucher {
+	return voucher{x.claim.Key(), networkOf(x.origin.Addr)}
 }
 
 // leave gives back what admit and read took.
 func (h *Handler) leave(x *exchange) {
 	x.lease.end()
-	if x.entered {
-		h.requests.leave(x.claim.Principal.Anonymous)
-	}
 	if x.buf != nil {
 		putBuffer(x.buf)
 	}
@@ -219,7 +255,18 @@ func (h *Handler) confirm(x *exchange) *Error {
 			return h.clientError(x, err)
 		}
 	}
+	if !x.claim.Pending() {
+		x.lease.prove()
+	}
+	if x.lease.class == claiming && !x.claim.Pending() {
+		v := x.voucher()
+		v.key = strings.Clone(v.key) // it is part of the header
+		h.vouchers.add(v, x.started)
+	}
 	h.describe(x)
+	if x.service.Elsewhere {
+		return Unavailable("This node does not run " + x.service.Title + ". Please ask one that does: its --roles say so.")
+	}
 	if x.op.Status == NotYet {
 		return notImplemented(x.service, x.op)
 	}

@@ -134,7 +134,7 @@ func (queryCodec) encode(a *answer, req *request, op *operation, out reflect.Val
 	b = append(b, `Response xmlns="`...)
 	b = appendXMLText(b, op.service.Namespace)
 	b = append(b, `">`...)
-	if len(op.output.fields) > 0 {
+	if op.hasResult {
 		b = append(b, '<')
 		b = append(b, op.Name...)
 		b = append(b, "Result>"...)

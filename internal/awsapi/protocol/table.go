@@ -115,6 +115,7 @@ func newOperation(s *service, o *Operation, plans planner) (*operation, error) {
 		}
 		*side.into = p
 	}
+	op.hasResult = o.out != reflect.TypeFor[Empty]()
 	if err := op.bind(); err != nil {
 		return nil, err
 	}

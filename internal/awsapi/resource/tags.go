@@ -1,7 +1,6 @@
 package resource
 
 import (
-	"fmt"
 	"strings"
 	"unicode/utf8"
 
@@ -15,24 +14,21 @@ const (
 	MaxTagValue = 256
 )
 
-// TagProblem is why tags were refused.
+// TagProblem is why tags are refused. It has no words: clients are told by their API.
 type TagProblem int
 
-// Problems of tags. As errors they have no words: clients are told by their API.
 const (
-	TagKeyLength   TagProblem = iota + 1 // empty, or over MaxTagKey
-	TagValueLength                       // over MaxTagValue
-	TagReserved                          // a key that begins with aws:
-	TagCharacter                         // a character that a message cannot contain
+	TagsAreFine    TagProblem = iota
+	TagKeyLength              // empty, or over MaxTagKey
+	TagValueLength            // over MaxTagValue
+	TagReserved               // a key that begins with aws:
+	TagCharacter              // a character that a message cannot contain
 	TooManyTags
 )
 
-// Error names the problem by its number.
-func (p TagProblem) Error() string { return fmt.Sprintf("tags: problem %d", int(p)) }
-
 // CheckTags checks tags that are to be added to those a resource has, of which it may
-// have most. The error is a TagProblem.
-func CheckTags(has, add map[string]string, most int) error {
+// have most.
+func CheckTags(has, add map[string]string, most int) TagProblem {
 	n := len(has)
 	for k, v := range add {
 		if _, ok := has[k]; !ok {
@@ -52,7 +48,7 @@ func CheckTags(has, add map[string]string, most int) error {
 	if n > most {
 		return TooManyTags
 	}
-	return nil
+	return TagsAreFine
 }
 
 func tooLong(s string, most int) bool {

@@ -1,7 +1,6 @@
 package resource
 
 import (
-	"errors"
 	"maps"
 	"strings"
 	"testing"
@@ -12,22 +11,22 @@ func TestCheckTags(t *testing.T) {
 	has := map[string]string{"a": "1", "b": "2"}
 	for _, test := range []struct {
 		add  map[string]string
-		want error
+		want TagProblem
 	}{
-		{nil, nil},
-		{map[string]string{"a": "", "c": "3"}, nil},
+		{nil, TagsAreFine},
+		{map[string]string{"a": "", "c": "3"}, TagsAreFine},
 		{map[string]string{"c": "3", "d": "4"}, TooManyTags},
 		{map[string]string{"": "x"}, TagKeyLength},
-		{map[string]string{strings.Repeat("ä", MaxTagKey): strings.Repeat("ö", MaxTagValue)}, nil},
+		{map[string]string{strings.Repeat("ä", MaxTagKey): strings.Repeat("ö", MaxTagValue)}, TagsAreFine},
 		{map[string]string{strings.Repeat("a", MaxTagKey+1): ""}, TagKeyLength},
 		{map[string]string{"c": strings.Repeat("ö", MaxTagValue+1)}, TagValueLength},
 		{map[string]string{"AWS:x": ""}, TagReserved},
-		{map[string]string{"aws": ""}, nil},
+		{map[string]string{"aws": ""}, TagsAreFine},
 		{map[string]string{"c\x00": ""}, TagCharacter},
 		{map[string]string{"c": "\xff"}, TagCharacter},
 	} {
-		if err := CheckTags(has, test.add, 3); !errors.Is(err, test.want) {
-			t.Errorf("%.40q: %v, want %v", test.add, err, test.want)
+		if got := CheckTags(has, test.add, 3); got != test.want {
+			t.Errorf("%.40q: %v, want %v", test.add, got, test.want)
 		}
 	}
 }

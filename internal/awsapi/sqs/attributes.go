@@ -79,7 +79,7 @@ func queueAttributes(largest int) *resource.Attributes[registry.Queue, partition
 				return nil
 			},
 			Show: func(q *registry.Queue) (string, bool) { return q.Policy, q.Policy != "" },
-			Note: "At most 20 statements. Evaluated on every request together with the caller's own policy; " +
+			Note: "At most 20 statements. Evaluated on every request together with the caller's own policy, but on a server without a keys file, which stores it only (unless enforce-policies is set); " +
 				"a condition operator that is not known is refused when the policy is set.",
 			Same: sameJSON,
 		},

@@ -29,7 +29,7 @@ func differences() []string {
 		"The Approximate… counts are exact.",
 		"A receive looks at the whole queue, so a short poll does not miss messages, and messages of a standard queue are " +
 			"delivered once unless their visibility timeout ends or the receive was not answered.",
-		"Queue URLs are built from the Host of the request, and accepted with any host: account and name are taken from the " +
+		"Queue URLs are built from the Host of the request (or what a trusted proxy says of it), and accepted with any host: account and name are taken from the " +
 			"path, the region from the signature.",
 		"The region in a queue's host name does not count; the region signed for does.",
 		"FIFO queues have no throughput limit in either mode. FifoThroughputLimit is stored and checked.",

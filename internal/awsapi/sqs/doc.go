@@ -9,7 +9,7 @@
 // # How it is laid out, a pattern for other services
 //
 //   - the tables: operations.go (what there is), attributes.go (a queue's
-//     attributes), receive.go (a message's); compat.go makes documents of them
+//     attributes), receive.go (a message's); compatibility.go makes documents of them
 //   - the shapes: shapes.go, inputs and outputs as the API's model has them
 //   - the words: errors.go, in which clients are told; what is shared with other
 //     services (batch, attribute, resource, page, access) says what is wrong, and

@@ -10,7 +10,9 @@ import (
 	"github.com/waystation/waystation/internal/awsapi/attribute"
 	"github.com/waystation/waystation/internal/awsapi/characters"
 	"github.com/waystation/waystation/internal/awsapi/protocol"
+	"github.com/waystation/waystation/internal/logkey"
 	"github.com/waystation/waystation/internal/partition"
+	"github.com/waystation/waystation/internal/registry"
 )
 
 // receiveMessage hands out messages. The context is the request's: a client
@@ -21,7 +23,7 @@ func (s *service) receiveMessage(ctx context.Context, c *protocol.Call, in *rece
 	if err != nil {
 		return nil, err
 	}
-	o := partition.ReceiveOptions{Max: 1, Visibility: -1, Wait: time.Duration(q.WaitSeconds) * time.Second}
+	o := partition.ReceiveOptions{Max: 1, Visibility: -1, Wait: time.Duration(q.WaitSeconds) * time.Second, Origin: origin(c)}
 	if v := in.MaxNumberOfMessages; v != nil {
 		if *v < 1 || *v > maxReceive {
 			return nil, badNumber(*v, "MaxNumberOfMessages", "Must be between 1 and 10, if provided.")
@@ -57,6 +59,9 @@ func (s *service) receiveMessage(ctx context.Context, c *protocol.Call, in *rece
 	if len(got) == 0 {
 		return out, nil
 	}
+	if o.Attempt == "" { // a client that has an attempt's id repeats it, and has them from there
+		c.Unanswered = s.giveBack(q, got)
+	}
 	system := selectSystem(in.AttributeNames, in.MessageSystemAttributeNames)
 	user := selectUser(in.MessageAttributeNames)
 	out.Messages = make([]message, len(got))
@@ -64,6 +69,21 @@ func (s *service) receiveMessage(ctx context.Context, c *protocol.Call, in *rece
 		render(&out.Messages[i], &got[i], system, user)
 	}
 	return out, nil
+}
+
+// giveBack is what makes messages visible at once that were taken for an answer that
+// nobody gets. Where it fails they are when their visibility timeout has run out. It
+// keeps none of their bodies.
+func (s *service) giveBack(q *registry.Queue, got []partition.Received) func(context.Context) {
+	changes := make([]partition.VisibilityChange, len(got))
+	for i := range got {
+		changes[i].Receipt = got[i].Receipt
+	}
+	return func(ctx context.Context) {
+		if _, err := s.msgs.ChangeVisibility(ctx, q, changes); err != nil {
+			s.log.Warn("messages that nobody received stay hidden until their visibility timeout", logkey.Resource, q.ARN(), "count", len(changes), logError, err)
+		}
+	}
 }
 
 func render(m *message, r *partition.Received, system systemSet, user userSet) {

@@ -58,6 +58,7 @@ func TestReceiveOptions(t *testing.T) {
 			tt.in.QueueUrl = "http://h/" + account + "/" + tt.queue
 			out, err := e.receiveMessage(context.Background(), as(account), &tt.in)
 			wantError(t, err, tt.code, tt.message)
+			tt.want.Origin = "http://localhost:4566"
 			if err == nil && (e.msgs.receive != tt.want || out.Messages != nil) {
 				t.Errorf("asked %+v, want %+v; answered %+v", e.msgs.receive, tt.want, out)
 			}
@@ -277,5 +278,36 @@ func TestChangeVisibility(t *testing.T) {
 	}
 	if !slices.Equal(out.Failed, wantFailed) || !slices.Equal(out.Successful, []entryID{{"a"}}) {
 		t.Errorf("%+v", out)
+	}
+}
+
+// TestUnansweredReceive: what a client is not told that it received is visible again at
+// once, unless it can ask for the same once more.
+func TestUnansweredReceive(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		name string
+		in   receiveInput
+		got  []partition.Received
+		want []partition.VisibilityChange
+	}{
+		{"two", receiveInput{}, []partition.Received{{Receipt: "r-1"}, {Receipt: "r-2"}},
+			[]partition.VisibilityChange{{Receipt: "r-1"}, {Receipt: "r-2"}}},
+		{"none", receiveInput{}, nil, nil},
+		{"an attempt", receiveInput{ReceiveRequestAttemptId: ptr("a-1")}, []partition.Received{{Receipt: "r-1"}}, nil},
+	} {
+		e := newEnv(t)
+		e.msgs.received = tt.got
+		c := as(account)
+		tt.in.QueueUrl = e.make(t, "orders.fifo")
+		if _, err := e.receiveMessage(t.Context(), c, &tt.in); err != nil {
+			t.Fatal(err)
+		}
+		if c.Unanswered != nil {
+			c.Unanswered(t.Context())
+		}
+		if !slices.Equal(e.msgs.changed, tt.want) {
+			t.Errorf("%s: changed %+v, want %+v", tt.name, e.msgs.changed, tt.want)
+		}
 	}
 }

@@ -11,7 +11,7 @@ import (
 // checkTags checks tags that are to be added to those a queue has.
 func checkTags(queue string, has, add map[string]string) error {
 	switch resource.CheckTags(has, add, maxTags) {
-	case nil:
+	case resource.TagsAreFine:
 		return nil
 	case resource.TagKeyLength:
 		return errTagKeys

@@ -11,11 +11,16 @@ import (
 // queueURL is the address of a queue as this caller reaches us:
 // http://HOST/ACCOUNT/NAME, with the Host of the request.
 func queueURL(c *protocol.Call, q *registry.Queue) string {
+	return origin(c) + "/" + q.Account + "/" + q.Name
+}
+
+// origin is the scheme and host by which this caller reaches us.
+func origin(c *protocol.Call) string {
 	scheme := c.Scheme
 	if scheme == "" {
 		scheme = "http"
 	}
-	return scheme + "://" + c.Host + "/" + q.Account + "/" + q.Name
+	return scheme + "://" + c.Host
 }
 
 // splitURL finds account and queue name in a queue URL. The host does not

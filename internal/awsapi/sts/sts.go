@@ -80,7 +80,7 @@ func (s *service) assumeRole(_ context.Context, c *protocol.Call, in *assumeRole
 	v.policy(in.Policy)
 	tags := v.tags(in.Tags)
 	if in.ExternalId != "" {
-		v.pattern("externalId", in.ExternalId, 2, 1224, `[\w+=,.@:\/-]*`, `+=,.@:/-`)
+		v.Pattern("externalId", in.ExternalId, 2, 1224, `[\w+=,.@:\/-]*`, `+=,.@:/-`)
 	}
 	if in.SourceIdentity != "" {
 		v.sessionName("sourceIdentity", in.SourceIdentity)
@@ -118,7 +118,7 @@ func (s *service) assumeRoleWithWebIdentity(ctx context.Context, c *protocol.Cal
 	v.sessionName("roleSessionName", in.RoleSessionName)
 	v.duration(in.DurationSeconds, maxRoleSeconds)
 	v.policy(in.Policy)
-	v.length("webIdentityToken", in.WebIdentityToken, 4, 20_000)
+	v.Length("webIdentityToken", in.WebIdentityToken, 4, 20_000)
 	if err := v.error(); err != nil {
 		return nil, err
 	}
@@ -158,7 +158,7 @@ func (s *service) sessionToken(_ context.Context, c *protocol.Call, in *sessionT
 
 func (s *service) federationToken(_ context.Context, c *protocol.Call, in *federationTokenInput) (*federationTokenOutput, error) {
 	var v problems
-	v.pattern("name", in.Name, 2, 32, `[\w+=,.@-]*`, `+=,.@-`)
+	v.Pattern("name", in.Name, 2, 32, `[\w+=,.@-]*`, `+=,.@-`)
 	v.duration(in.DurationSeconds, maxUserSeconds)
 	v.policy(in.Policy)
 	tags := v.tags(in.Tags)
@@ -182,7 +182,7 @@ func (s *service) federationToken(_ context.Context, c *protocol.Call, in *feder
 
 func (s *service) accessKeyInfo(_ context.Context, _ *protocol.Call, in *accessKeyInfoInput) (*accessKeyInfoOutput, error) {
 	var v problems
-	v.pattern("accessKeyId", in.AccessKeyId, 12, 128, `[\w]*`, "") // AWS asks for 16; the keys file does not
+	v.Pattern("accessKeyId", in.AccessKeyId, 12, 128, `[\w]*`, "") // AWS asks for 16; the keys file does not
 	if err := v.error(); err != nil {
 		return nil, err
 	}

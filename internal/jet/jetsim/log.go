@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/waystation/waystation/internal/jet"
@@ -41,6 +42,11 @@ func (l *log) store(data []byte, id string, expect uint64) (uint64, error) {
 	}
 	l.entries = append(l.entries, jet.Entry{Seq: expect + 1, Time: time.Now(), ID: id, Data: data})
 	l.bytes += len(data) + envelope
+	if told := l.w.opts.Mixed; told != nil {
+		if before := l.before(len(l.entries) - 1); slices.ContainsFunc(before, func(b string) bool { return writerOf(b) != writerOf(id) }) {
+			time.AfterFunc(0, func() { told(l.name, id, before) }) // w.mu is held
+		}
+	}
 	return expect + 1, nil
 }
 
@@ -55,6 +61,50 @@ func (l *log) purge(before uint64) {
 	l.entries = slices.Clone(l.entries[n:])
 	l.first += n
 }
+
+// near is how many entries before one are looked at: more than are ever under way.
+const near = 16
+
+// before lists the ids of the entries before entry i that are near, the last one first.
+func (l *log) before(i int) (ids []string) {
+	for k := i - 1; k >= max(i-near, 0); k-- {
+		ids = append(ids, l.entries[k].ID)
+	}
+	return ids
+}
+
+// late reports whether entry i came in behind those of another writer, though its own
+// writer stored some shortly before them.
+func (l *log) late(i int) bool {
+	own := writerOf(l.entries[i].ID)
+	return i > 0 && writerOf(l.entries[i-1].ID) != own &&
+		slices.ContainsFunc(l.before(i), func(b string) bool { return writerOf(b) == own })
+}
+
+// seam is one of the sequences before a given one at which the entries of another
+// writer begin; one at which they came in late, if there is one. What stands before the
+// slash of an id is its writer.
+func (l *log) seam(before uint64) (seq uint64, late, ok bool) {
+	var all, lates []uint64
+	for i := 1; i < len(l.entries) && l.entries[i].Seq < before; i++ {
+		if writerOf(l.entries[i-1].ID) == writerOf(l.entries[i].ID) {
+			continue
+		}
+		all = append(all, l.entries[i].Seq)
+		if l.late(i) {
+			lates = append(lates, l.entries[i].Seq)
+		}
+	}
+	if len(lates) > 0 {
+		all = lates
+	}
+	if len(all) == 0 {
+		return 0, false, false
+	}
+	return all[l.w.random.IntN(len(all))], len(lates) > 0, true
+}
+
+func writerOf(id string) string { return id[:strings.LastIndexByte(id, '/')+1] }
 
 // Bounds of a log as it is stored; ok is false when there is none of that name.
 func (w *World) Bounds(log string) (first, last uint64, ok bool) {
@@ -103,6 +153,50 @@ func (w *World) Damage(log string, seq uint64, cut int) (repair func(), ok bool)
 			delete(l.damaged, seq)
 		}
 	}, true
+}
+
+// CutTail takes from a log what was stored after a time, and the last entry before:
+// taken says how many entries. back puts them back, in place of added ones that were
+// stored since.
+func (w *World) CutTail(log string, after time.Time) (back func() (added int), taken int) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	l := w.logs[log]
+	if l == nil || len(l.entries) == 0 {
+		return func() int { return 0 }, 0
+	}
+	n := len(l.entries) - 1
+	for n > 0 && l.entries[n].Time.After(after) {
+		n--
+	}
+	if l.entries[n].Time.After(after) {
+		return func() int { return 0 }, 0
+	}
+	tail := slices.Clone(l.entries[n:])
+	l.truncate(n)
+	return func() (added int) {
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		if l.first > tail[0].Seq {
+			return len(l.entries) // even trimmed
+		}
+		keep := int(tail[0].Seq - l.first)
+		added = len(l.entries) - keep
+		l.truncate(keep)
+		for _, e := range tail {
+			l.entries = append(l.entries, e)
+			l.bytes += len(e.Data) + envelope
+		}
+		return added
+	}, len(tail)
+}
+
+// truncate leaves the first n entries.
+func (l *log) truncate(n int) {
+	for _, e := range l.entries[n:] {
+		l.bytes -= len(e.Data) + envelope
+	}
+	l.entries = l.entries[:n:n]
 }
 
 // set replaces an entry's data, if it is there.
@@ -320,10 +414,25 @@ func (l *logOf) Read(ctx context.Context, from, to uint64, fn func(jet.Entry) er
 
 // Purge is jet.Log's.
 func (l *logOf) Purge(ctx context.Context, before uint64) error {
+	cut := false
 	err := l.n.visit(ctx, &l.log.trouble, true, func() error {
+		share := l.n.w.opts.CutShort
+		at, late, ok := l.log.seam(before)
+		if late && share > 0 {
+			share = 1
+		}
+		if ok && l.n.w.chance(share) {
+			cut, before = true, at
+		}
 		l.log.purge(before)
 		return nil
 	})
+	if err == nil && cut {
+		if told := l.n.w.opts.Cut; told != nil {
+			told(l.n.name)
+		}
+		err = l.n.silence(ctx)
+	}
 	if err != nil {
 		return failed("purge", l.log.name, err)
 	}

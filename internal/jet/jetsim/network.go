@@ -229,7 +229,7 @@ func (n *Node) answer(from *Node, data []byte, answers chan arrivedAnswer) error
 	}
 	n.w.mu.Lock()
 	defer n.w.mu.Unlock()
-	if !n.w.reach(from, n) {
+	if !n.w.reach(from, n) || from.mute && from != n {
 		return nil // lost on its way, which nobody tells
 	}
 	select {

@@ -20,6 +20,7 @@ type Node struct {
 	killed bool
 	cut    bool          // from everything that is stored
 	slow   time.Duration // on top of every message's delay
+	mute   bool          // its answers are lost
 	lag    map[string]time.Duration
 	frozen bool
 	thawed chan struct{} // closed while it is not frozen
@@ -117,6 +118,13 @@ func (n *Node) Slow(by time.Duration) {
 	n.w.mu.Lock()
 	defer n.w.mu.Unlock()
 	n.slow = by
+}
+
+// Mute has the node's answers to other nodes be lost, or no longer.
+func (n *Node) Mute(mute bool) {
+	n.w.mu.Lock()
+	defer n.w.mu.Unlock()
+	n.mute = mute
 }
 
 // LagWatch has the node's watches of a bucket show what stood there so long

@@ -26,6 +26,17 @@ type Options struct {
 	AckTimeout time.Duration
 	// MarkerLife as in jet.Config; default 1 h.
 	MarkerLife time.Duration
+	// CutShort is the share, 0 to 1, of removals from logs that are made in part and
+	// not answered, as by a server that dies meanwhile: of those which pass a place
+	// where entries of another writer begin, where most is at stake. If there is a share
+	// at all, each is that passes a place where those of a former writer came in late.
+	CutShort float64
+	// Cut is told of each such removal, and whose it was; nil: nobody is.
+	Cut func(node string)
+	// Mixed is told of each append to a log that is stored near those of another
+	// writer: before are the ids of the entries before it, the last one first. nil:
+	// nobody is.
+	Mixed func(log, id string, before []string)
 	// Disk is its size in bytes; 0: no limit.
 	Disk uint64
 }

@@ -131,7 +131,9 @@ func follow(t *testing.T, b jet.Bucket, pattern string) *follower {
 	}()
 	t.Cleanup(func() {
 		cancel()
-		<-f.ended
+		if err := <-f.ended; !errors.Is(err, context.Canceled) {
+			t.Errorf("the watch ended with %v", err)
+		}
 	})
 	return f
 }

@@ -1,6 +1,8 @@
 package owner_test
 
 import (
+	"slices"
+	"sync"
 	"testing"
 	"time"
 
@@ -10,7 +12,7 @@ import (
 
 // BenchmarkNeighbour measures how long another queue of the partition waits while
 // 500,000 messages of one expire, are dead-lettered, or are purged at once, with a
-// log in memory. The longest wait is reported as max_ms.
+// log in memory. The longest wait is reported as max_ms, the one of a hundredth as p99_ms.
 func BenchmarkNeighbour(b *testing.B) {
 	const n = 500_000
 	for _, what := range []string{"nothing", "expiry", "delay", "dead-letter", "purge"} {
@@ -42,9 +44,15 @@ func BenchmarkNeighbour(b *testing.B) {
 				}
 			}
 			if what == "dead-letter" {
-				for range n / 10 {
-					c.receive(o, q, 60)
+				var wg sync.WaitGroup
+				for range 50 {
+					wg.Go(func() {
+						for range n / 10 / 50 {
+							c.receive(o, q, 60)
+						}
+					})
 				}
+				wg.Wait()
 			}
 			b.ResetTimer()
 			switch what {
@@ -57,14 +65,16 @@ func BenchmarkNeighbour(b *testing.B) {
 				c.ahead(61 * time.Second)
 				go o.Count(b.Context(), owner.QueueIn{Queue: ref(q)})
 			}
-			longest := time.Duration(0)
+			var took []time.Duration
 			for end := time.Now().Add(2 * time.Second); time.Now().Before(end); {
 				start := time.Now()
 				c.post(o, "x", to(other, nil))
-				longest = max(longest, time.Since(start))
+				took = append(took, time.Since(start))
 				time.Sleep(time.Millisecond)
 			}
-			b.ReportMetric(float64(longest.Microseconds())/1000, "max_ms")
+			slices.Sort(took)
+			b.ReportMetric(float64(took[len(took)*99/100].Microseconds())/1000, "p99_ms")
+			b.ReportMetric(float64(took[len(took)-1].Microseconds())/1000, "max_ms")
 			if b.N > 1 {
 				b.Skip("one round is enough")
 			}

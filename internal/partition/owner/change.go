@@ -3,6 +3,7 @@ package owner
 import (
 	"errors"
 	"fmt"
+	"runtime"
 
 	"github.com/waystation/waystation/internal/journal"
 	"github.com/waystation/waystation/internal/partition/state"
@@ -48,7 +49,15 @@ func (o *Owner) changeLocked(r state.Ref, fn func(q *state.Queue, def *definitio
 	if err != nil {
 		return nil, err
 	}
+	o.abandon(q)
 	return commit, refusal
+}
+
+// abandon forgets a queue that was only asked for. Call with mu held.
+func (o *Owner) abandon(q *state.Queue) {
+	if o.waiters[q].len() == 0 {
+		o.st.Abandon(q)
+	}
 }
 
 // answer waits until commit is durable, then gives err. Without a commit err
@@ -96,9 +105,17 @@ func (o *Owner) open(r state.Ref) (*state.Queue, *definition, error) {
 		if _, err := o.write(); err != nil {
 			return nil, nil, err
 		}
-		o.mu.Unlock()
-		o.mu.Lock()
+		o.letIn()
 	}
+}
+
+// letIn lets others have the lock in the middle of long work. To unlock alone is not
+// enough: this goroutine would go on running and lock again before those that were
+// woken get a processor. Call with mu held.
+func (o *Owner) letIn() {
+	o.mu.Unlock()
+	runtime.Gosched()
+	o.mu.Lock()
 }
 
 // find finds or makes a queue that requests may use, and has its definition
@@ -117,7 +134,7 @@ func (o *Owner) find(r state.Ref) (*state.Queue, *definition, error) {
 		}
 		return q, def, nil
 	case r.Kind >= state.FirstService:
-		if _, ok := o.cfg.Kinds[r.Kind]; ok {
+		if o.served[r.Kind] {
 			return o.st.Open(r), nil, nil
 		}
 	}
@@ -125,8 +142,10 @@ func (o *Owner) find(r state.Ref) (*state.Queue, *definition, error) {
 }
 
 // conclude writes what was decided, serves those who wait for the queues that
-// changed, and returns the commit that holds everything so far. Call with mu
-// held, at the end of every change.
+// changed, and returns the commit that holds everything so far. An error says that
+// nothing of the change was written, so that it can be made again elsewhere: from
+// the moment its record is in the journal only the commit tells what became of it.
+// Call with mu held, at the end of every change.
 func (o *Owner) conclude() (*journal.Commit, error) {
 	commit, err := o.concludeQuietly()
 	if err == nil && commit == nil {
@@ -139,10 +158,27 @@ func (o *Owner) conclude() (*journal.Commit, error) {
 // nothing was written.
 func (o *Owner) concludeQuietly() (*journal.Commit, error) {
 	commit, err := o.write()
-	for q := o.st.NextTouched(); q != nil && err == nil; q = o.st.NextTouched() {
+	if err != nil {
+		return nil, err
+	}
+	last, err := o.follow()
+	switch {
+	case last != nil:
+		return last, nil
+	case commit != nil:
+		return commit, nil
+	}
+	return nil, err
+}
+
+// follow does what follows from a change: it brings the queues that changed up to
+// now and serves those who wait for them. If a write fails on the way the owner is
+// closed; the commit is then that of what was written before. Call with mu held.
+func (o *Owner) follow() (commit *journal.Commit, err error) {
+	for q := o.st.NextTouched(); q != nil; q = o.st.NextTouched() {
 		for n := 1; o.st.Advance(q); n++ {
 			if commit, err = o.later(commit); err != nil {
-				return nil, err
+				return commit, err
 			}
 			if n == advanceSteps {
 				o.behind = true
@@ -150,12 +186,13 @@ func (o *Owner) concludeQuietly() (*journal.Commit, error) {
 			}
 		}
 		if commit, err = o.later(commit); err != nil {
-			return nil, err
+			return commit, err
 		}
 		if err = o.serve(q); err != nil {
-			return nil, err
+			return commit, err
 		}
 		o.st.Review(q)
+		o.noticeOrphan(q)
 		if q.Ref.Kind == state.KindOutbox && q.Counts().Visible > 0 {
 			wake(o.wakeForward)
 		}
@@ -166,26 +203,25 @@ func (o *Owner) concludeQuietly() (*journal.Commit, error) {
 			o.serveKind(q.Ref.Kind)
 		}
 	}
-	if err != nil {
-		return nil, err
-	}
 	o.account()
 	if o.st.Trash() {
 		wake(o.wakeRelease)
 	}
-	if at, ok := o.st.Due(); ok && at < o.clockAt {
+	// Also when the time leapt, and what the clock sleeps until is over.
+	if at, ok := o.st.Due(); ok && (at < o.clockAt || o.clockAt < o.st.Now()) {
 		o.clockAt = at
 		wake(o.wakeClock)
 	}
 	return commit, nil
 }
 
-// advanceSteps is how many steps of expiry and dead-lettering (1000 messages
-// each) one change carries out beside itself: a few milliseconds. The clock goes on
-// with the rest, and lets others in between.
-const advanceSteps = 3
+// advanceSteps is how many steps of expiry and dead-lettering (500 messages each)
+// one change carries out beside itself: a millisecond or two. The clock goes on with
+// the rest, and lets others in between.
+const advanceSteps = 1
 
-// later is the commit of what was decided since, or the given one.
+// later is the commit of what was decided since, or the given one; also when the
+// writing fails.
 func (o *Owner) later(commit *journal.Commit) (*journal.Commit, error) {
 	c, err := o.write()
 	if c == nil {
@@ -195,11 +231,15 @@ func (o *Owner) later(commit *journal.Commit) (*journal.Commit, error) {
 }
 
 // write hands the open record to the journal; a nil commit if there is none. If
-// it can't, memory and log differ, and the owner is closed. Call with mu held.
+// it can't, memory and log differ, and the owner is closed: nothing that was decided
+// from there on may reach the log. Call with mu held.
 func (o *Owner) write() (*journal.Commit, error) {
 	rec := o.st.Record()
 	if rec == nil {
 		return nil, nil
+	}
+	if o.closed {
+		return nil, ErrNotOwner
 	}
 	at, c, err := o.j.Append(rec)
 	if err != nil {
@@ -208,5 +248,6 @@ func (o *Owner) write() (*journal.Commit, error) {
 		return nil, ErrNotOwner
 	}
 	o.st.Written(state.Pos(at))
+	o.forgetDropped()
 	return c, nil
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	"github.com/waystation/waystation/internal/journal"
 	"github.com/waystation/waystation/internal/partition/state"
 )
 
@@ -15,14 +16,19 @@ const (
 	clockHold  = 2 * time.Millisecond
 )
 
-// clock looks at queues when their time comes.
+// clock looks at queues when their time comes. When there is more to do than one
+// step, each waits until what the one before wrote is durable: the log would else
+// be full of it, and a request wait behind all of that.
 func (o *Owner) clock(ctx context.Context) error {
 	timer := time.NewTimer(time.Hour)
 	defer timer.Stop()
 	for {
-		wait, ok := o.clockStep()
+		wait, commit, ok := o.clockStep()
 		if !ok {
 			return nil
+		}
+		if wait == 0 && commit != nil {
+			_ = commit.Wait(ctx) // its failure ends the owner
 		}
 		timer.Reset(wait)
 		select {
@@ -34,41 +40,50 @@ func (o *Owner) clock(ctx context.Context) error {
 	}
 }
 
-// clockStep looks at some queues that are due, and says how long to wait then.
-func (o *Owner) clockStep() (wait time.Duration, ok bool) {
+// clockStep looks at some queues that are due, and says how long to wait then, and
+// what it wrote.
+func (o *Owner) clockStep() (wait time.Duration, commit *journal.Commit, ok bool) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if o.closed {
-		return 0, false
+		return 0, nil, false
 	}
 	now := o.tick()
 	// While conclude runs here nobody needs to wake the clock.
 	o.clockAt = now
-	if o.catchUp() != nil {
-		return 0, false
+	commit, err := o.catchUp()
+	if err != nil {
+		return 0, nil, false
 	}
 	wait = time.Hour
 	if at, ok := o.st.Due(); ok {
-		wait = min(wait, time.Duration(max(at-now, 0))*time.Millisecond)
+		if at-now < state.Time(wait/time.Millisecond) { // far times do not fit a Duration
+			wait = time.Duration(max(at-now, 0)) * time.Millisecond
+		}
 	}
 	o.clockAt = now + state.Time(wait/time.Millisecond)
-	return wait, true
+	return wait, commit, true
 }
 
 // catchUp looks at some queues that are due, until one of them has more to do than
-// one change carries out, or clockHold is over. Call with mu held, after tick.
-func (o *Owner) catchUp() error {
+// one change carries out, or clockHold is over. The commit is that of all it wrote,
+// nil if that is nothing. Call with mu held, after tick.
+func (o *Owner) catchUp() (commit *journal.Commit, err error) {
 	o.behind = false
 	began := o.cfg.Elapsed()
 	for n := 0; n < clockSteps && !o.behind && o.cfg.Elapsed()-began < clockHold; n++ {
 		if o.st.NextDue() == nil {
 			break
 		}
-		if _, err := o.concludeQuietly(); err != nil {
-			return err
+		c, err := o.concludeQuietly()
+		if err != nil {
+			return nil, err
+		}
+		if c != nil {
+			commit = c
 		}
 	}
-	return nil
+	return commit, nil
 }
 
 // provePeriod is how often long polls that ended empty share a proof.

@@ -56,8 +56,10 @@ type Limits struct {
 	MaxAnswer int
 }
 
-// Bounds of one Post.
+// Bounds of one Post, and of the entries of another request. What the log takes at
+// once (max_payload of external servers) can be less than MaxPostBytes.
 const (
+	MaxEntries     = 1000
 	MaxPostTargets = 1000
 	MaxPostBytes   = 4 << 20
 	MaxGroup       = 256
@@ -72,7 +74,7 @@ type Kind struct {
 	// Visibility is how long what was taken is hidden; default 30 s.
 	Visibility time.Duration
 	// MaxReceives of a message, 0: no end. What was received so often and comes
-	// back goes to where Exhausted says, or is removed if that is nil or says
+	// back goes to where Exhausted says then, or is removed if that is nil or says
 	// nothing.
 	MaxReceives int
 	Exhausted   func(id uint64) (to state.Target, fifo, ok bool)

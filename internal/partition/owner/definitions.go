@@ -26,7 +26,13 @@ func (o *Owner) terms(r state.Ref) (state.Terms, bool) {
 	if !ok {
 		return state.Terms{}, false
 	}
-	return k.terms(r.ID, &o.cfg.Limits), true
+	t := k.terms(r.ID, &o.cfg.Limits)
+	if t.Dead != nil && t.Dead.Queue.Kind == state.KindQueue {
+		if to, ok := o.cfg.Registry.QueueByID(t.Dead.Queue.ID); ok {
+			t.DeadFIFO, t.DeadRevision = to.FIFO, to.Revision
+		}
+	}
+	return t, true
 }
 
 func (o *Owner) termsOf(def *registry.Queue) state.Terms {
@@ -43,7 +49,7 @@ func (o *Owner) termsOf(def *registry.Queue) state.Terms {
 	return t
 }
 
-// newest is the definition of a queue for what is written again.
+// newest is the definition of a queue as the log is to have it.
 func (o *Owner) newest(r state.Ref) (revision uint64, definition []byte, ok bool) {
 	if r.Kind != state.KindQueue {
 		return 0, nil, false
@@ -81,8 +87,7 @@ func (o *Owner) reconcile(ctx context.Context) {
 		// They were replayed by what the registry knew before. All get their terms
 		// before anything is concluded: that lets time pass for others, too.
 		if i%1000 == 999 {
-			o.mu.Unlock() // others have their turn
-			o.mu.Lock()
+			o.letIn()
 		}
 		if q.Gone() || q.Ref.Kind != state.KindQueue {
 			continue
@@ -116,6 +121,7 @@ func (o *Owner) reconcileQueue(q *state.Queue) bool {
 	switch {
 	case ok:
 		o.st.Configure(q, terms)
+		o.st.Define(q)
 	case q.Ref.Kind == state.KindQueue:
 		o.addOrphan(q)
 	}
@@ -174,19 +180,26 @@ func (o *Owner) QueueChanged(old, now *registry.Queue) {
 		}
 	}
 	if !o.closed {
-		_, _ = o.conclude()
+		_, _ = o.concludeQuietly()
 	}
 }
 
-// drop removes a queue that was deleted, with all that is in it.
+// drop removes a queue that was deleted, with all that is in it, by the open record.
+// Call with mu held; conclude follows.
 func (o *Owner) drop(q *state.Queue) {
 	o.st.Drop(q)
-	if _, err := o.write(); err != nil {
-		return
+	o.dropped = append(o.dropped, q)
+}
+
+// forgetDropped is what follows once the record of drops is written. Call with mu held.
+func (o *Owner) forgetDropped() {
+	for _, q := range o.dropped {
+		if l := o.waiters[q]; l != nil {
+			o.dismiss(l, ErrQueueGone)
+			delete(o.waiters, q)
+		}
+		delete(o.orphans, q.Ref)
 	}
-	if l := o.waiters[q]; l != nil {
-		o.dismiss(l, ErrQueueGone)
-		delete(o.waiters, q)
-	}
-	delete(o.orphans, q.Ref)
+	clear(o.dropped)
+	o.dropped = o.dropped[:0]
 }

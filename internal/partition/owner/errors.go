@@ -41,8 +41,12 @@ var (
 	ErrMoveNotFound = errors.New("there is no such move task")
 	// ErrMoveNotRunning: the move task ended already.
 	ErrMoveNotRunning = errors.New("the move task is not running")
-	// ErrTooLarge: what is to be written at once exceeds MaxPostBytes or MaxPostTargets.
+	// ErrTooLarge: what is to be written at once exceeds MaxPostBytes, MaxPostTargets
+	// or MaxEntries, or what the log takes as one record. Nothing was done.
 	ErrTooLarge = errors.New("too much for one post")
+	// ErrCondition: what a post asked of messages with names does not hold. Nothing
+	// was done.
+	ErrCondition = errors.New("a condition of the post does not hold")
 	// ErrNotOwner: this node does not own the partition (any more); the request
 	// had no effect and may be sent to the owner. Callers of package partition
 	// never see it.
@@ -53,7 +57,7 @@ var (
 var numbered = []error{
 	nil, ErrUnavailable, ErrBusy, ErrFull, ErrQueueGone, ErrReceiptInvalid, ErrReceiptExpired, ErrNotInFlight,
 	ErrVisibilityTotal, ErrOverLimit, ErrPurgeInProgress, ErrMoveActive, ErrMoveNotFound, ErrMoveNotRunning, ErrNotOwner,
-	ErrTooLarge, ErrMemory,
+	ErrTooLarge, ErrMemory, ErrCondition,
 }
 
 // ErrorNumber is the number of an error on the way between nodes: 0 for nil,

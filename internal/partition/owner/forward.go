@@ -2,7 +2,6 @@ package owner
 
 import (
 	"context"
-	"sync"
 	"time"
 
 	"github.com/waystation/waystation/internal/partition/state"
@@ -41,29 +40,12 @@ const (
 // forward hands over what stands in the outboxes, side by side: a partition that
 // can't be reached holds up no other.
 func (o *Owner) forward(ctx context.Context) error {
-	var running sync.Map // partition -> nothing
-	var wg sync.WaitGroup
-	defer wg.Wait()
-	for {
-		select {
-		case <-ctx.Done():
-			return nil
-		case <-o.wakeForward:
-		}
+	sideBySide(ctx, o.wakeForward, func() []uint32 {
 		o.mu.Lock()
-		list := o.st.Outboxes()
-		o.mu.Unlock()
-		for _, p := range list {
-			if _, on := running.LoadOrStore(p, nil); on {
-				continue
-			}
-			wg.Go(func() {
-				o.forwardTo(ctx, p)
-				running.Delete(p)
-				wake(o.wakeForward) // something may have come while this one ended
-			})
-		}
-	}
+		defer o.mu.Unlock()
+		return o.st.Outboxes()
+	}, o.forwardTo)
+	return nil
 }
 
 // forwardTo empties the outbox to one partition.
@@ -120,7 +102,7 @@ func (o *Owner) collect(ctx context.Context, p uint32) (in AcceptIn, keys []uint
 		o.mu.Unlock()
 		return in, nil, nil
 	}
-	parcels := o.st.Parcels(p, parcelChunk, parcelBytes)
+	parcels := o.st.Parcels(p, parcelChunk, min(parcelBytes, o.maxAtOnce()))
 	q := o.st.Find(state.Outbox(p))
 	commit := o.j.Barrier()
 	o.mu.Unlock()
@@ -177,9 +159,7 @@ func (o *Owner) Accept(_ context.Context, in AcceptIn) (AcceptOut, error) {
 		if p.Key <= o.st.Mark(in.From) {
 			continue
 		}
-		o.st.SetMark(in.From, p.Key)
-		o.accept(p)
-		if _, err := o.write(); err != nil {
+		if err := o.accept(in.From, p); err != nil {
 			o.mu.Unlock()
 			return AcceptOut{}, err
 		}
@@ -190,27 +170,34 @@ func (o *Owner) Accept(_ context.Context, in AcceptIn) (AcceptOut, error) {
 	return AcceptOut{Mark: mark}, o.answer(commit, err)
 }
 
-// accept places one parcel. A queue that is not known here is no reason to lose
+// accept writes one parcel and how far they were accepted; before them, the
+// definitions of its queues. Call with mu held.
+func (o *Owner) accept(from uint32, p *Parcel) error {
+	for i := range p.Places {
+		if err := o.define(p.Places[i].Queue); err != nil {
+			return err
+		}
+	}
+	o.st.SetMark(from, p.Key)
+	o.place(p)
+	_, err := o.write()
+	return err
+}
+
+// place places one parcel. A queue that is not known here is no reason to lose
 // it: it is kept until it is known whether the queue was deleted. Where the other
 // owner's clock is ahead of ours, the message was sent now: nothing in this log may
 // be later than its own time, which a replay would follow.
-func (o *Owner) accept(p *Parcel) {
+func (o *Owner) place(p *Parcel) {
 	it := state.Item{Payload: p.Payload}
 	for i := range p.Places {
 		place := p.Places[i]
+		place.Dedup = place.Dedup.TakenIn(place.Sent, o.st.Now())
 		place.Sent = min(place.Sent, o.st.Now())
 		if place.VisibleAt != 0 && place.VisibleAt <= o.st.Now() {
 			place.VisibleAt = 0
 		}
-		_, _, _ = o.find(place.Queue) // has its definition written, if it has one
 		it.Targets = append(it.Targets, state.Placing{Partition: o.cfg.Partition, Place: place})
 	}
 	o.st.Post(it, func(state.Placed) {})
-	for i := range it.Targets {
-		if q := o.st.Find(it.Targets[i].Place.Queue); q != nil && q.Ref.Kind == state.KindQueue {
-			if _, known := o.cfg.Registry.QueueByID(q.Ref.ID); !known {
-				o.addOrphan(q)
-			}
-		}
-	}
 }

@@ -37,14 +37,15 @@ type definitions struct {
 	mu       sync.Mutex
 	queues   map[uint64]*registry.Queue
 	gone     map[uint64]bool
-	required uint64 // the highest revision asked for
-	behind   error  // answer of Require and Gone
+	required uint64            // the highest revision asked for
+	asked    map[uint64]uint64 // by queue, the revision that was known of one asked for
+	behind   error             // answer of Require and Gone
 	// looked comes before each look-up of a queue by its id.
 	looked func(id uint64)
 }
 
 func newDefinitions() *definitions {
-	return &definitions{queues: make(map[uint64]*registry.Queue), gone: make(map[uint64]bool)}
+	return &definitions{queues: make(map[uint64]*registry.Queue), gone: make(map[uint64]bool), asked: make(map[uint64]uint64)}
 }
 
 func (d *definitions) put(q *registry.Queue) *registry.Queue {
@@ -101,9 +102,10 @@ func (d *definitions) Require(_ context.Context, revision uint64) error {
 	return d.behind
 }
 
-func (d *definitions) Gone(_ context.Context, id, _ uint64) (bool, error) {
+func (d *definitions) Gone(_ context.Context, id, revision uint64) (bool, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	d.asked[id] = revision
 	return d.gone[id], d.behind
 }
 
@@ -131,14 +133,21 @@ type cluster struct {
 	wall, elapsed atomic.Int64
 	freezing      atomic.Bool
 	frozen        atomic.Int64 // if set, the monotonic clock stands there
-	space         owner.Space
-	memory        *owner.Memory
-	limits        owner.Limits
-	journal       func(*journal.Config)
+	look          atomic.Int64 // what a look at the frozen clock takes
+	// glance comes with each look at the monotonic clock, if it is set: in the middle of
+	// what an owner does.
+	glance atomic.Pointer[func()]
+	// between comes with each new id: of a message that is moved, after it was read.
+	between atomic.Pointer[func()]
+	space   owner.Space
+	memory  *owner.Memory
+	limits  owner.Limits
+	journal func(*journal.Config)
 	// handOver comes before the hand-over to a partition; an error is its outcome,
 	// after the hand-over if it is errAnswerLost.
 	handOver func(to uint32) error
 	largest  atomic.Int64 // hand-over, in bytes on its way
+	logger   *slog.Logger
 
 	mu     sync.Mutex
 	owners map[uint32]*running
@@ -155,6 +164,7 @@ func newCluster(t testing.TB) *cluster {
 	w := jetsim.New(jetsim.Options{Seed: 1, Disk: 4 << 30})
 	c := &cluster{
 		t: t, node: w.Node("a"), defs: newDefinitions(), memory: owner.NewMemory(0, 0), owners: make(map[uint32]*running),
+		logger: testLogger(),
 		limits: owner.Limits{MaxRequests: 1000, MaxRequestBytes: 64 << 20, MaxWaiting: 1000, MaxInFlight: 1000, MaxAnswer: 7 << 20},
 	}
 	t.Cleanup(func() {
@@ -213,17 +223,23 @@ func (c *cluster) make(p uint32) *running {
 		},
 		Wall: func() time.Time { return time.Now().Add(time.Duration(c.wall.Load())) },
 		Elapsed: func() time.Duration {
+			if glance := c.glance.Load(); glance != nil {
+				(*glance)()
+			}
 			now := int64(time.Since(base)) + c.elapsed.Load()
 			if c.freezing.Load() && !c.frozen.CompareAndSwap(0, now) {
-				now = c.frozen.Load()
+				now = c.frozen.Add(c.look.Load())
 			}
 			return time.Duration(now)
 		},
 		NewID: func() (id [16]byte) {
+			if between := c.between.Load(); between != nil {
+				(*between)()
+			}
 			binary.BigEndian.PutUint64(id[:], uint64(c.run.Add(1)))
 			return id
 		},
-		Logger: testLogger(),
+		Logger: c.logger,
 	})
 	if err != nil {
 		c.t.Fatal(err)

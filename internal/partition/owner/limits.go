@@ -4,7 +4,10 @@ import "sync/atomic"
 
 // Space says how much of the storage's reserve is left. One for all owners of a
 // process; whoever watches the storage sets it.
-type Space struct{ level atomic.Int32 }
+type Space struct {
+	level atomic.Int32
+	share atomic.Int64
+}
 
 // How much room the storage has.
 const (
@@ -13,8 +16,13 @@ const (
 	SpaceEnd           // receives too, so that what makes room always can
 )
 
-// Set says how much room there is, and returns what was said before.
-func (s *Space) Set(level int32) (before int32) { return s.level.Swap(level) }
+// Set says how much room there is, and how many bytes of the reserve one partition
+// may take to write again what lives, and for garbage while space is short; 0: no
+// bound. It returns which level was said before, and whether anything is new.
+func (s *Space) Set(level int32, share int64) (before int32, news bool) {
+	before = s.level.Swap(level)
+	return before, s.share.Swap(share) != share || before != level
+}
 
 // Level is what Set said last.
 func (s *Space) Level() int32 { return s.level.Load() }
@@ -36,16 +44,28 @@ func (s *Space) forReceives() error {
 }
 
 // scarceGarbage is how much garbage the journal works off while space is short,
-// though more lives than that.
+// though more lives than that: the partition's share, so much at most.
 const scarceGarbage = 8 << 20
 
-// SpaceChanged tells the owner that Space was set.
-func (o *Owner) SpaceChanged() {
-	garbage := int64(0)
-	if o.cfg.Space.Level() >= SpaceShort {
-		garbage = scarceGarbage
+// garbage from which on the journal works it off because space is short; 0: it is not.
+func (s *Space) garbage() int64 {
+	if s.Level() < SpaceShort {
+		return 0
 	}
-	o.j.SpaceShort(garbage)
+	if share := s.share.Load(); share > 0 {
+		return min(share, scarceGarbage)
+	}
+	return scarceGarbage
+}
+
+// SpaceChanged tells the owner that Space was set: those who waited for messages
+// while receives were refused are served.
+func (o *Owner) SpaceChanged() {
+	o.j.RewriteWithin(o.cfg.Space.share.Load())
+	o.j.SpaceShort(o.cfg.Space.garbage())
+	if o.cfg.Space.forReceives() == nil {
+		o.serveAll()
+	}
 }
 
 // Memory is what messages may take in memory, shared by all owners of a process.

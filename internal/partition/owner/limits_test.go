@@ -3,6 +3,7 @@ package owner_test
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"strings"
 	"testing"
 	"time"
@@ -141,7 +142,7 @@ func TestSpace(t *testing.T) {
 	}
 	in := owner.PostIn{Items: []owner.PostItem{{Payload: payload("y"), Targets: []owner.PostTarget{to(q, nil)}}}}
 	receive := owner.ReceiveIn{Queue: ref(q), Max: 1, Visibility: 30}
-	c.space.Set(owner.SpaceShort)
+	c.space.Set(owner.SpaceShort, 0)
 	o.SpaceChanged()
 	if _, err := o.Post(t.Context(), in); !errors.Is(err, owner.ErrFull) {
 		t.Errorf("a post while space is short: %v", err)
@@ -152,7 +153,7 @@ func TestSpace(t *testing.T) {
 	}
 	// A poll that waits takes nothing either, when space has come to its end.
 	poll := make(chan error, 1)
-	c.space.Set(owner.SpaceEnd)
+	c.space.Set(owner.SpaceEnd, 0)
 	o.SpaceChanged()
 	go func() {
 		_, err := o.Receive(context.Background(), owner.ReceiveIn{Queue: ref(q), Max: 1, Wait: time.Second})
@@ -169,7 +170,7 @@ func TestSpace(t *testing.T) {
 	if _, err := o.Purge(t.Context(), owner.QueueIn{Queue: ref(q)}); err != nil {
 		t.Errorf("a purge when space is at its end: %v", err)
 	}
-	c.space.Set(owner.SpaceEnough)
+	c.space.Set(owner.SpaceEnough, 0)
 	o.SpaceChanged()
 	c.post(o, "x", to(q, nil))
 }
@@ -261,6 +262,8 @@ func TestAttemptsSurviveRewriting(t *testing.T) {
 	t.Parallel()
 	c := newCluster(t)
 	c.journal = smallSteps
+	var l lines
+	c.logger = slog.New(slog.NewTextHandler(&l, nil))
 	q := c.defs.define(7, 0, func(q *registry.Queue) { q.FIFO = true })
 	busy := c.defs.define(8, 0, nil)
 	o := c.start(0)
@@ -279,5 +282,8 @@ func TestAttemptsSurviveRewriting(t *testing.T) {
 	again, err := o.Receive(t.Context(), in)
 	if err != nil || len(again.Messages) != 3 || again.Messages[2].Receipt != first.Messages[2].Receipt {
 		t.Errorf("the attempt repeated gave %+v, %v; want %+v", again.Messages, err, first.Messages)
+	}
+	if l.has("no longer fit") {
+		t.Error("told of messages that do not fit, though all do")
 	}
 }

@@ -23,6 +23,9 @@ type EntriesOut struct {
 // queue that was received again, or whose visibility timeout is over. A message
 // that is gone already is no error, nor is an old receipt on a standard queue.
 func (o *Owner) Remove(_ context.Context, in RemoveIn) (EntriesOut, error) {
+	if len(in.Receipts) > MaxEntries {
+		return EntriesOut{}, ErrTooLarge
+	}
 	out := EntriesOut{make(Outcomes, len(in.Receipts))}
 	err := o.change(0, in.Queue, func(q *state.Queue, _ *definition) error {
 		o.st.Remove(q, in.Receipts, func(i int, err error) {
@@ -54,6 +57,9 @@ const maxVisibility = 12 * 60 * 60 * 1000
 // ErrReceiptExpired, ErrNotInFlight. On a standard queue a receipt that is no
 // longer good is accepted and changes nothing, as with Amazon SQS.
 func (o *Owner) Hide(_ context.Context, in HideIn) (EntriesOut, error) {
+	if len(in.Changes) > MaxEntries {
+		return EntriesOut{}, ErrTooLarge
+	}
 	out := EntriesOut{make(Outcomes, len(in.Changes))}
 	err := o.change(0, in.Queue, func(q *state.Queue, _ *definition) error {
 		now := o.st.Now()
@@ -124,6 +130,8 @@ type Counts struct {
 	// Oldest is when the oldest message was sent, in Unix milliseconds; 0 when
 	// the queue is empty.
 	Oldest int64 `cbor:"4,keyasint"`
+	// Bytes of all payloads.
+	Bytes int64 `cbor:"5,keyasint,omitempty"`
 }
 
 // Count counts a queue's messages.
@@ -137,7 +145,7 @@ func (o *Owner) Count(_ context.Context, in QueueIn) (c Counts, err error) {
 
 func countsOf(q *state.Queue) Counts {
 	n := q.Counts()
-	c := Counts{Visible: n.Visible, InFlight: n.InFlight, Delayed: n.Delayed}
+	c := Counts{Visible: n.Visible, InFlight: n.InFlight, Delayed: n.Delayed, Bytes: n.Bytes}
 	if t, ok := q.Oldest(); ok {
 		c.Oldest = int64(t)
 	}

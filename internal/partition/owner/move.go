@@ -3,7 +3,6 @@ package owner
 import (
 	"context"
 	"errors"
-	"sync"
 	"time"
 
 	"github.com/waystation/waystation/internal/journal"
@@ -13,7 +12,7 @@ import (
 
 const (
 	moveChunk = 100     // messages moved in one record
-	moveBytes = 1 << 20 // of payloads, unless the first alone is larger
+	moveBytes = 1 << 20 // of payloads, or half of what the log takes at once, unless the first alone is larger
 )
 
 // StartMoveIn asks for a move task; Task names source, destination and rate.
@@ -93,29 +92,12 @@ func (o *Owner) ListMoves(_ context.Context, in ListMovesIn) (out ListMovesOut, 
 // move runs the move tasks of all queues, one goroutine for each that is active.
 // Tasks are bounded by the number of dead-letter queues.
 func (o *Owner) move(ctx context.Context) error {
-	var running sync.Map // *state.Queue -> nothing
-	var wg sync.WaitGroup
-	defer wg.Wait()
-	for {
-		select {
-		case <-ctx.Done():
-			return nil
-		case <-o.wakeMove:
-		}
+	sideBySide(ctx, o.wakeMove, func() []*state.Queue {
 		o.mu.Lock()
-		active := o.st.Active()
-		o.mu.Unlock()
-		for _, q := range active {
-			if _, on := running.LoadOrStore(q, nil); on {
-				continue
-			}
-			wg.Go(func() {
-				o.runMove(ctx, q)
-				running.Delete(q)
-				wake(o.wakeMove) // one may have been started while this one ended
-			})
-		}
-	}
+		defer o.mu.Unlock()
+		return o.st.Active()
+	}, o.runMove)
+	return nil
 }
 
 // runMove moves messages until none is left, the task is cancelled or fails.
@@ -143,8 +125,7 @@ func (o *Owner) moveStep(ctx context.Context, q *state.Queue) (moved, rate int, 
 	o.mu.Lock()
 	t := o.task(q)
 	for t != nil && o.passes(q) {
-		o.mu.Unlock() // others may get the lock
-		o.mu.Lock()
+		o.letIn()
 		t = o.task(q)
 	}
 	var msgs []queue.Message
@@ -156,6 +137,9 @@ func (o *Owner) moveStep(ctx context.Context, q *state.Queue) (moved, rate int, 
 	if len(msgs) == 0 {
 		return 0, 0, false
 	}
+	if o.cfg.Space.forPosts() != nil {
+		return 0, 0, true
+	}
 	payloads := make([][]byte, len(msgs))
 	for i := range msgs {
 		b, err := o.payload(ctx, q, &msgs[i])
@@ -164,9 +148,6 @@ func (o *Owner) moveStep(ctx context.Context, q *state.Queue) (moved, rate int, 
 			return 0, rate, ctx.Err() == nil
 		}
 		payloads[i] = reidentified(b, o.cfg.NewID())
-	}
-	if o.cfg.Space.forPosts() != nil {
-		return 0, 0, true
 	}
 	o.mu.Lock()
 	moved, commit, more := o.moveLocked(q, t.ID, msgs, payloads)
@@ -198,7 +179,7 @@ func (o *Owner) nextToMove(q *state.Queue, t *state.Task) (msgs []queue.Message)
 	}
 	size := 0
 	q.Peek(limit, func(m queue.Message) bool {
-		if size += int(m.Len); len(msgs) > 0 && size > moveBytes {
+		if size += int(m.Len); len(msgs) > 0 && size > min(moveBytes, o.maxAtOnce()/2) {
 			return false
 		}
 		msgs = append(msgs, m)
@@ -208,7 +189,7 @@ func (o *Owner) nextToMove(q *state.Queue, t *state.Task) (msgs []queue.Message)
 		o.endTask(q, t, state.MoveCompleted)
 		return nil
 	}
-	_, _ = o.conclude()
+	_, _ = o.concludeQuietly()
 	return msgs
 }
 
@@ -224,7 +205,7 @@ func (o *Owner) endTask(q *state.Queue, t *state.Task, status string) {
 	ended := *t
 	ended.Status = status
 	o.st.SetTask(q, &ended)
-	_, _ = o.conclude()
+	_, _ = o.concludeQuietly()
 }
 
 var errNoSource = errors.New("CouldNotDetermineMessageSource")
@@ -266,10 +247,19 @@ func (o *Owner) moveLocked(q *state.Queue, id string, msgs []queue.Message, payl
 			changed.Status, changed.FailureReason = state.MoveFailed, err.Error()
 			break
 		}
+		// Definitions may be long: each is a record of its own.
+		if to.Partition == o.cfg.Partition {
+			if err := o.define(state.Ref{ID: to.ID}); err != nil {
+				return 0, nil, false
+			}
+		}
 		keys = append(keys, m.Key)
 		items = append(items, state.Item{Payload: payloads[i], Targets: []state.Placing{{
 			Partition: to.Partition,
-			Place:     state.Place{Queue: state.Ref{ID: to.ID}, FIFO: to.FIFO, Sent: now, Group: m.Group, Revision: to.Revision},
+			Place: state.Place{
+				Queue: state.Ref{ID: to.ID}, FIFO: to.FIFO, Sent: now, Group: m.Group, Revision: to.Revision,
+				Note: state.Note{Reference: o.st.Note(&at).Reference},
+			},
 		}}})
 	}
 	o.st.Transfer(q, keys, items)
@@ -282,13 +272,23 @@ func (o *Owner) moveLocked(q *state.Queue, id string, msgs []queue.Message, payl
 	return len(keys), commit, changed.Status == state.MoveRunning
 }
 
-// reidentified is payload b under another message id, as a redrive gives it.
+// reidentified is payload b under another message id, as a redrive gives it. One that
+// is too short to have an id has none.
 func reidentified(b []byte, id [16]byte) []byte {
 	c := append([]byte(nil), b...)
-	copy(c[PayloadID:], id[:])
+	if len(c) >= PayloadID+len(id) {
+		copy(c[PayloadID:], id[:])
+	}
 	return c
 }
 
 // PayloadID is where the payloads of queues with a definition carry their
 // message's id, 16 bytes: all that an owner knows of them.
 const PayloadID = 1
+
+// PayloadSequence is where a payload of PostItem.Once gets its key in the first
+// target's queue, big-endian.
+const (
+	PayloadSequence = PayloadID + 16
+	sequenceBytes   = 8
+)

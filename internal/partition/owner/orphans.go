@@ -27,6 +27,17 @@ func (o *Owner) addOrphan(q *state.Queue) {
 	}
 }
 
+// noticeOrphan is addOrphan for a queue that messages came to though nobody here
+// knows it, from another partition or from a queue of a service. Call with mu held.
+func (o *Owner) noticeOrphan(q *state.Queue) {
+	if q.Ref.Kind != state.KindQueue || q.Defined() || q.Gone() {
+		return
+	}
+	if _, known := o.cfg.Registry.QueueByID(q.Ref.ID); !known {
+		o.addOrphan(q)
+	}
+}
+
 // settleOrphans finds out what became of orphans.
 func (o *Owner) settleOrphans(ctx context.Context) error {
 	const least, most = 500 * time.Millisecond, 30 * time.Second
@@ -59,11 +70,7 @@ func (o *Owner) askForOrphans(ctx context.Context) (left bool) {
 	}
 	o.mu.Unlock()
 	for _, x := range list {
-		gone, err := false, error(nil)
-		revision := o.revisionOf(x.q)
-		if revision != 0 {
-			gone, err = o.cfg.Registry.Gone(ctx, x.q.Ref.ID, revision)
-		}
+		gone, err := o.deleted(ctx, x.q)
 		if ctx.Err() != nil {
 			return false
 		}
@@ -74,10 +81,22 @@ func (o *Owner) askForOrphans(ctx context.Context) (left bool) {
 	return left
 }
 
-func (o *Owner) revisionOf(q *state.Queue) uint64 {
+// deleted asks the registry whether a queue was deleted. Of one whose revision was
+// not told it says so only when it knows all that this log knows, and has looked at
+// the store: it may be an older one that was put in the place of a lost one.
+func (o *Owner) deleted(ctx context.Context, q *state.Queue) (bool, error) {
 	o.mu.Lock()
-	defer o.mu.Unlock()
-	return q.Revision()
+	revision, known := q.Revision(), o.st.Revision()
+	o.mu.Unlock()
+	if revision == 0 {
+		if known == 0 {
+			return false, nil
+		}
+		if err := o.cfg.Registry.Require(ctx, known); err != nil {
+			return false, err
+		}
+	}
+	return o.cfg.Registry.Gone(ctx, q.Ref.ID, revision)
 }
 
 // settleOrphan reports whether it is an orphan no more.
@@ -92,19 +111,22 @@ func (o *Owner) settleOrphan(x *orphan, gone bool, err error) bool {
 		o.st.Configure(x.q, terms)
 		o.st.Define(x.q)
 		delete(o.orphans, x.q.Ref)
-		_, _ = o.conclude()
+		_, _ = o.concludeQuietly()
 		return true
 	}
 	if gone && err == nil {
 		o.drop(x.q)
-		_, _ = o.conclude()
+		_, _ = o.concludeQuietly()
 		return true
 	}
 	if !x.told {
 		x.told = true
 		c := x.q.Counts()
-		o.log.Error("a queue has messages here and no definition: it keeps them; see `waystation repair` if the registry was damaged",
-			"queue", x.q.Ref.String(), "messages", c.Visible+c.InFlight+c.Delayed, "error", err)
+		what := "a queue has messages here and no definition: it keeps them; see `waystation repair` if the registry was damaged"
+		if _, known := o.cfg.Registry.QueueByID(x.q.Ref.ID); known {
+			what = "the definition of a queue is older than the one that the log knows: nothing of it expires or is dead-lettered until the newer one comes"
+		}
+		o.log.Error(what, "queue", x.q.Ref.String(), "messages", c.Visible+c.InFlight+c.Delayed, "error", err)
 	}
 	return false
 }

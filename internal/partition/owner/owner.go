@@ -24,6 +24,8 @@ type Owner struct {
 	// that moment this node was the owner.
 	provenAt atomic.Int64
 	waiting  atomic.Int64 // long polls
+	// served are the kinds of cfg.Kinds.
+	served [1 << 8]bool
 
 	started struct { // what the time is counted from
 		at      state.Time
@@ -38,10 +40,12 @@ type Owner struct {
 	waiters            map[*state.Queue]*waiterList
 	kinds              map[state.Kind]*waiterList // those who wait for any queue of a kind
 	gathers            map[*state.Queue]*gathering
-	placings           []state.Placing // of the item being posted, for the next one to use again
-	behind             bool            // a queue has more to do at this very time than one change carries out
-	clockAt            state.Time      // what the clock sleeps until
-	held, heldMessages int64           // of Memory
+	attempts           map[attemptKey]*attemptUse // of requests under way
+	placings           []state.Placing            // of the post being written, for the next one to use again
+	dropped            []*state.Queue             // by the open record
+	behind             bool                       // a queue has more to do at this very time than one change carries out
+	clockAt            state.Time                 // what the clock sleeps until
+	held, heldMessages int64                      // of Memory
 	orphans            map[state.Ref]*orphan
 
 	down        chan struct{} // closed with the owner
@@ -62,6 +66,7 @@ func New(cfg Config) (*Owner, error) {
 		waiters:     make(map[*state.Queue]*waiterList),
 		kinds:       make(map[state.Kind]*waiterList),
 		gathers:     make(map[*state.Queue]*gathering),
+		attempts:    make(map[attemptKey]*attemptUse),
 		orphans:     make(map[state.Ref]*orphan),
 		down:        make(chan struct{}),
 		wakeClock:   make(chan struct{}, 1),
@@ -69,6 +74,9 @@ func New(cfg Config) (*Owner, error) {
 		wakeMove:    make(chan struct{}, 1),
 		wakeRelease: make(chan struct{}, 1),
 		wakeOrphans: make(chan struct{}, 1),
+	}
+	for k := range cfg.Kinds {
+		o.served[k] = true
 	}
 	o.started.at, o.started.elapsed = state.Time(cfg.Wall().UnixMilli()), cfg.Elapsed()
 	o.st = state.New(state.Config{
@@ -78,10 +86,13 @@ func New(cfg Config) (*Owner, error) {
 }
 
 // Load claims the journal and replays it. The errors are those of
-// journal.Journal.Claim.
+// journal.Journal.Claim; a record that cannot be read is corrupt.
 func (o *Owner) Load(ctx context.Context, progress func(journal.Progress)) error {
 	err := o.j.Claim(ctx, func(at journal.Pos, rec []byte) error {
-		return o.st.Replay(state.Pos(at), rec)
+		if err := o.st.Replay(state.Pos(at), rec); err != nil {
+			return &journal.CorruptError{Seq: at.Append, Reason: err.Error()}
+		}
+		return nil
 	}, progress)
 	if err != nil {
 		return err
@@ -151,9 +162,6 @@ func (o *Owner) Run(ctx context.Context, open, shut func()) error {
 	wg.Wait()
 	stopJournal()
 	journalDone.Wait()
-	if failure == nil {
-		failure = o.j.Err()
-	}
 	return failure
 }
 

@@ -2,6 +2,8 @@ package owner
 
 import (
 	"context"
+	"encoding/binary"
+	"errors"
 	"slices"
 
 	"github.com/waystation/waystation/internal/partition/state"
@@ -12,12 +14,19 @@ import (
 // way of this partition's outbox to theirs, each exactly once and in order.
 type PostIn struct {
 	Items []PostItem `cbor:"1,keyasint"` // at most MaxPostBytes of payloads
+	// If all of these hold, at most MaxPostTargets; else ErrCondition.
+	If []Condition `cbor:"2,keyasint,omitempty"`
 }
 
 // PostItem is one payload, stored once however many targets it has.
 type PostItem struct {
 	Payload []byte       `cbor:"1,keyasint"`
 	Targets []PostTarget `cbor:"2,keyasint"` // at most MaxPostTargets in a Post
+	// Once: the first target, which lies on the partition that is posted from,
+	// decides about all. If the payload is a duplicate there, or its queue is gone,
+	// it is placed nowhere; else its key there is written into the payload, at
+	// PayloadSequence.
+	Once bool `cbor:"3,keyasint,omitempty"`
 }
 
 // PostTarget is one queue that gets the payload, and on which terms.
@@ -68,19 +77,20 @@ type Posted struct {
 // remembered (Amazon SQS API Reference, SendMessage and ReceiveMessage).
 const dedupWindow = 5 * 60 * 1000
 
-// Post places payloads in queues. ErrFull, ErrMemory, ErrBusy: nothing was done.
+// Post places payloads in queues, and removes what its conditions say. ErrFull and
+// ErrMemory (not if there are no items), ErrBusy, ErrCondition: nothing was done.
 func (o *Owner) Post(_ context.Context, in PostIn) (PostOut, error) {
-	payloads, beside, targets, err := in.measure()
+	payloads, beside, targets, err := in.measure(o.cfg.Partition)
 	if err != nil {
 		return PostOut{}, err
 	}
-	if err := o.cfg.Space.forPosts(); err != nil {
+	if err := o.roomFor(in.Items); err != nil {
 		return PostOut{}, err
 	}
-	if o.cfg.Memory.Full() {
-		return PostOut{}, ErrMemory
-	}
 	size := payloads + beside
+	if size > o.maxAtOnce() {
+		return PostOut{}, ErrTooLarge
+	}
 	if err := o.admit(size); err != nil {
 		return PostOut{}, err
 	}
@@ -91,20 +101,56 @@ func (o *Owner) Post(_ context.Context, in PostIn) (PostOut, error) {
 		o.mu.Unlock()
 		return PostOut{}, ErrNotOwner
 	}
+	if err := o.openConditions(in.If); err != nil {
+		o.mu.Unlock()
+		return PostOut{}, err
+	}
 	o.tick()
-	for i := range in.Items {
-		o.postItem(&in.Items[i], &out)
+	if err := o.defineTargets(in.Items); err != nil {
+		o.mu.Unlock()
+		return PostOut{}, err
+	}
+	refusal := o.meet(in.If)
+	if refusal == nil {
+		o.placings = slices.Grow(o.placings[:0], targets)
+		for i := range in.Items {
+			o.postItem(&in.Items[i], &out)
+		}
 	}
 	commit, err := o.conclude()
+	o.closeConditions(in.If)
+	o.closeTargets(in.Items)
+	clear(o.placings)
 	o.mu.Unlock()
+	if err == nil {
+		err = refusal
+	}
 	return out, o.answer(commit, err)
+}
+
+// roomFor refuses what adds messages while there is no room for any. What only removes
+// some, by conditions, makes room.
+func (o *Owner) roomFor(items []PostItem) error {
+	if len(items) == 0 {
+		return nil
+	}
+	if err := o.cfg.Space.forPosts(); err != nil {
+		return err
+	}
+	if o.cfg.Memory.Full() {
+		return ErrMemory
+	}
+	return nil
 }
 
 // measure checks a post, and says how many bytes of payloads and about how many
 // beside them, and how many targets it has.
-func (in *PostIn) measure() (payloads, beside, targets int, err error) {
+func (in *PostIn) measure(partition uint32) (payloads, beside, targets int, err error) {
 	for i := range in.Items {
 		it := &in.Items[i]
+		if it.Once && (len(it.Payload) < PayloadSequence+sequenceBytes || len(it.Targets) == 0 || it.Targets[0].Target.Partition != partition) {
+			return 0, 0, 0, errOnce
+		}
 		payloads += len(it.Payload)
 		targets += len(it.Targets)
 		for k := range it.Targets {
@@ -118,16 +164,72 @@ func (in *PostIn) measure() (payloads, beside, targets int, err error) {
 			}
 		}
 	}
-	if payloads > MaxPostBytes || targets > MaxPostTargets {
+	beside += len(in.If) * conditionBytes
+	if payloads > MaxPostBytes || targets > MaxPostTargets || len(in.If) > MaxPostTargets {
 		return 0, 0, 0, ErrTooLarge
 	}
 	return payloads, beside, targets, nil
 }
 
+var errOnce = errors.New("owner: a post that is placed once needs a first target on its partition, and room for the key")
+
+// maxAtOnce is how many bytes of payloads and places can be written at once: as one
+// record, which is handed to another partition as one message.
+func (o *Owner) maxAtOnce() int { return o.j.MaxRecord() - atOnceSlack }
+
+// atOnceSlack is for what stands in a record, or a message between nodes, beside
+// payloads and places: marks, the kinds and lengths of facts, and what a place has
+// more when it is written again.
+const atOnceSlack = 8 << 10
+
+// defineTargets has the definitions of queues here written that the log does not
+// know, each as a record of its own: a post may have a thousand targets, and a
+// definition may be long. Call with mu held.
+func (o *Owner) defineTargets(items []PostItem) error {
+	var last state.Ref
+	for i := range items {
+		for k := range items[i].Targets {
+			t := &items[i].Targets[k].Target
+			if t.Partition != o.cfg.Partition || t.Queue == last {
+				continue
+			}
+			last = t.Queue
+			if err := o.define(last); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// closeTargets forgets queues in which nothing was placed after all. Call with mu held.
+func (o *Owner) closeTargets(items []PostItem) {
+	for i := range items {
+		for k := range items[i].Targets {
+			t := &items[i].Targets[k].Target
+			if t.Partition != o.cfg.Partition || t.Queue.Kind < state.FirstService {
+				continue
+			}
+			if q := o.st.Find(t.Queue); q != nil {
+				o.abandon(q)
+			}
+		}
+	}
+}
+
+// define has the definition of a queue written, if there is one that the log does
+// not know. Call with mu held.
+func (o *Owner) define(r state.Ref) error {
+	_, _, _ = o.find(r) // that it is not there is told of elsewhere
+	_, err := o.write()
+	return err
+}
+
+// postItem gives one payload of a post to the state. Its placings are in use until
+// the record is written, and there is room for those of all items.
 func (o *Owner) postItem(it *PostItem, out *PostOut) {
 	now := o.st.Now()
-	first := len(out.Posted)
-	o.placings = slices.Grow(o.placings[:0], len(it.Targets))
+	first, firstPlacing := len(out.Posted), len(o.placings)
 	for i := range it.Targets {
 		t := &it.Targets[i]
 		local := t.Target.Partition == o.cfg.Partition
@@ -138,18 +240,22 @@ func (o *Owner) postItem(it *PostItem, out *PostOut) {
 			var err error
 			if q, def, err = o.find(t.Target.Queue); err != nil {
 				out.Posted = append(out.Posted, Posted{Gone: true})
+				if it.Once && i == 0 {
+					out.Posted = append(out.Posted, make([]Posted, len(it.Targets)-1)...)
+					return
+				}
 				continue
 			}
 			if delay < 0 && def != nil {
 				delay = int32(def.DelaySeconds)
 			}
 		}
-		o.placings = append(o.placings, state.Placing{Partition: t.Target.Partition, Queue: q})
-		p := &o.placings[len(o.placings)-1].Place
-		*p = state.Place{
-			Queue: t.Target.Queue, FIFO: t.FIFO, Sent: now, Group: t.Group,
-			Note: state.Note{Reference: t.Reference}, Name: t.Name, Replace: t.Replace, Revision: t.Revision,
-		}
+		o.placings = o.placings[:len(o.placings)+1] // it is zero there
+		placing := &o.placings[len(o.placings)-1]
+		placing.Partition, placing.Queue = t.Target.Partition, q
+		p := &placing.Place
+		p.Queue, p.FIFO, p.Revision, p.Sent = t.Target.Queue, t.FIFO, t.Revision, now
+		p.Group, p.Note.Reference, p.Name, p.Replace = t.Group, t.Reference, t.Name, t.Replace
 		switch {
 		case t.VisibleAt > now:
 			p.VisibleAt = t.VisibleAt
@@ -165,9 +271,12 @@ func (o *Owner) postItem(it *PostItem, out *PostOut) {
 		out.Posted = append(out.Posted, Posted{Answer: t.Answer})
 	}
 	n := first
-	o.st.Post(state.Item{Payload: it.Payload, Targets: o.placings}, func(p state.Placed) {
+	o.st.Post(state.Item{Payload: it.Payload, Targets: o.placings[firstPlacing:], Once: it.Once}, func(p state.Placed) {
 		for out.Posted[n].Gone {
 			n++
+		}
+		if it.Once && n == first && !p.Duplicate {
+			binary.BigEndian.PutUint64(it.Payload[PayloadSequence:], p.Key)
 		}
 		r := &out.Posted[n]
 		if n++; p.Duplicate {
@@ -175,7 +284,6 @@ func (o *Owner) postItem(it *PostItem, out *PostOut) {
 		}
 		r.Key = p.Key
 	})
-	clear(o.placings)
 }
 
 // CancelIn names a message that waits.

@@ -59,10 +59,11 @@ type delivery struct {
 	notes    []state.Note // nil: none has one
 	commit   *journal.Commit
 	dead     bool // messages were dead-lettered on the way
+	paced    bool // by a pace that was set
 	err      error
 
 	attempt *queue.DedupID // that received them and can be repeated; nil: none
-	repeats uint16         // of the attempt until now
+	use     *attemptUse    // of the attempt; nil: none, or not known
 }
 
 // take receives from the state. Call with mu held, after open; the commit is the
@@ -78,13 +79,13 @@ func (o *Owner) take(q *state.Queue, t terms) delivery {
 		return delivery{err: ErrOverLimit}
 	}
 	d := delivery{q: q, messages: got, dead: dead, err: err}
-	if t.attempt != nil {
-		if n, ok := q.Repeats(*t.attempt); ok {
-			d.attempt, d.repeats = t.attempt, n
-		}
-	}
 	if d.commit, err = o.write(); err != nil {
 		return delivery{err: err}
+	}
+	if t.attempt != nil && len(got) > 0 {
+		if repeated, ok := q.Repeated(*t.attempt); ok {
+			d.attempt, d.use = t.attempt, o.joinAttempt(q, *t.attempt, repeated)
+		}
 	}
 	for i := range got {
 		if got[i].Source == 0 {
@@ -143,6 +144,7 @@ func (o *Owner) Receive(ctx context.Context, in ReceiveIn) (ReceiveOut, error) {
 		o.giveBack(d)
 		return ReceiveOut{}, err
 	}
+	o.delivered(d)
 	return ReceiveOut{Messages: out}, nil
 }
 
@@ -160,8 +162,7 @@ func (o *Owner) receive(in ReceiveIn) (d delivery, w *waiter, commit *journal.Co
 		d = o.take(q, t)
 		for d.err == nil && len(d.messages) == 0 && d.dead {
 			// Others may get the lock: there may be many to dead-letter.
-			o.mu.Unlock()
-			o.mu.Lock()
+			o.letIn()
 			if q, _, err = o.open(in.Queue); err != nil {
 				return d, nil, nil, err
 			}
@@ -180,9 +181,14 @@ func (o *Owner) receive(in ReceiveIn) (d delivery, w *waiter, commit *journal.Co
 		}
 	}
 	refusal := d.err
-	if commit, err = o.conclude(); err != nil {
+	commit, err = o.conclude()
+	switch {
+	case len(d.messages) > 0:
+		return d, nil, commit, nil // taken in the log, whatever came behind it
+	case err != nil:
 		return d, nil, nil, err
 	}
+	o.abandon(q)
 	return d, w, commit, refusal
 }
 
@@ -253,26 +259,4 @@ func (o *Owner) payload(ctx context.Context, q *state.Queue, m *queue.Message) (
 		}
 		m.Append, m.Offset = now.Append, now.Offset
 	}
-}
-
-// giveBack makes messages visible at once that were taken for a client who is
-// no longer there to have them.
-func (o *Owner) giveBack(d delivery) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	if o.closed || d.q.Gone() {
-		return
-	}
-	if d.attempt != nil {
-		// The client may have asked again by the same attempt, and have them from
-		// there. If the attempt is gone, it has dealt with some of them by now.
-		if n, ok := d.q.Repeats(*d.attempt); !ok || n != d.repeats {
-			return
-		}
-	}
-	now := o.tick()
-	for i := range d.messages {
-		_ = o.st.Hide(d.q, d.messages[i].Key, d.messages[i].Receives, now) // or it is gone, or received again
-	}
-	_, _ = o.conclude()
 }

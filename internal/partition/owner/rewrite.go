@@ -7,7 +7,9 @@ import (
 	"github.com/waystation/waystation/internal/partition/state"
 )
 
-// rewriteChunk is how many bytes of old appends are looked through at a time.
+// rewriteChunk is how many bytes of old appends are looked through at a time, or an
+// eighth of the partition's share of the space where that is less; at least one
+// append. What lives of it takes room until the old appends are trimmed.
 const rewriteChunk = 1 << 20
 
 // rewrite writes what lives in the oldest appends again at the end of the log
@@ -22,7 +24,11 @@ func (o *Owner) rewrite(ctx context.Context) error {
 			return nil
 		case <-o.j.Rewrite():
 		}
-		stored, err := o.j.Oldest(ctx, rewriteChunk)
+		chunk := rewriteChunk
+		if share := o.cfg.Space.share.Load(); share > 0 {
+			chunk = int(min(int64(chunk), share/8))
+		}
+		stored, err := o.j.Oldest(ctx, chunk)
 		if err != nil {
 			if ctx.Err() == nil {
 				o.log.Warn("old appends can't be read for rewriting", "error", err)
@@ -51,12 +57,30 @@ func (o *Owner) rewriteRecord(st journal.Stored) (*journal.Commit, bool) {
 		return nil, false
 	}
 	o.tick()
-	if err := o.st.Rewrite(state.Pos(st.Pos), st.Rec); err != nil {
+	var last *journal.Commit
+	left, err := o.st.Rewrite(state.Pos(st.Pos), st.Rec, o.maxAtOnce(), func() error {
+		c, err := o.write()
+		if c != nil {
+			last = c
+		}
+		return err
+	})
+	if o.closed {
+		return nil, false
+	}
+	if left > 0 {
+		o.log.Warn("old messages no longer fit one message of the store and keep their place, nothing behind it is trimmed; raise its max_payload",
+			"append", st.Pos.Append, "messages", left)
+	}
+	if err != nil {
 		o.log.Error("an old append can't be read again", "append", st.Pos.Append, "error", err)
 		o.close()
 		return nil, false
 	}
 	c, err := o.concludeQuietly()
+	if c == nil {
+		c = last
+	}
 	return c, err == nil
 }
 

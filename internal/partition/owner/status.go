@@ -9,16 +9,26 @@ import (
 type Status struct {
 	Journal journal.Stats
 	Usage   state.Usage
-	Waiting int64 // long polls
+	Waiting int64 // long polls of clients
+	Takes   int64 // takes of services that wait, as they do nearly always
 	Orphans int   // queues that have messages and no definition
 	Backlog int64 // messages that wait in outboxes
+	// Requests that wait for the log, and their bytes.
+	Requests, RequestBytes int64
 }
 
 // Status of the partition now.
 func (o *Owner) Status() Status {
-	s := Status{Journal: o.j.Stats(), Waiting: o.waiting.Load()}
+	s := Status{
+		Journal:  o.j.Stats(),
+		Requests: o.admitted.Load(), RequestBytes: o.admittedBytes.Load(),
+	}
 	o.mu.Lock()
 	defer o.mu.Unlock()
+	for _, l := range o.kinds {
+		s.Takes += int64(l.len())
+	}
+	s.Waiting = o.waiting.Load() - s.Takes
 	s.Usage, s.Orphans, s.Backlog = o.st.Usage(), len(o.orphans), o.st.Backlog()
 	return s
 }

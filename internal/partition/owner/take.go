@@ -28,6 +28,32 @@ type TakeIn struct {
 type TakeOut struct {
 	Queue    state.Ref   `cbor:"1,keyasint"`
 	Messages []Delivered `cbor:"2,keyasint,omitempty"`
+	// Paced: the queue has a pace; none is known after a change of owner.
+	Paced bool `cbor:"3,keyasint,omitempty"`
+}
+
+// PaceIn sets the pace of a queue.
+type PaceIn struct {
+	Queue state.Ref  `cbor:"1,keyasint"`
+	Pace  state.Pace `cbor:"2,keyasint"`
+}
+
+// SetPace sets how fast Take gives what a service's queue has. Only this owner's
+// memory knows it, and only while the queue is in use.
+func (o *Owner) SetPace(_ context.Context, in PaceIn) (Nothing, error) {
+	if in.Queue.Kind < state.FirstService {
+		return Nothing{}, ErrQueueGone
+	}
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	q, _, err := o.open(in.Queue)
+	if err != nil {
+		return Nothing{}, err
+	}
+	o.st.SetPace(q, in.Pace)
+	_, err = o.concludeQuietly()
+	o.abandon(q)
+	return Nothing{}, err
 }
 
 // gathering is a take that waits for more messages of the queue it holds.
@@ -84,7 +110,7 @@ func (o *Owner) Take(ctx context.Context, in TakeIn) (TakeOut, error) {
 			o.giveBack(d)
 			return TakeOut{}, err
 		}
-		return TakeOut{Queue: q.Ref, Messages: out}, nil
+		return TakeOut{Queue: q.Ref, Messages: out, Paced: d.paced}, nil
 	}
 }
 
@@ -99,7 +125,7 @@ func (o *Owner) hold(ctx context.Context, k state.Kind, wait time.Duration) (*st
 		return nil, ErrNotOwner
 	}
 	o.tick()
-	if err := o.catchUp(); err != nil {
+	if _, err := o.catchUp(); err != nil {
 		o.mu.Unlock()
 		return nil, err
 	}
@@ -154,12 +180,12 @@ func (o *Owner) serveKind(k state.Kind) {
 	if l.len() == 0 || o.cfg.Space.forReceives() != nil {
 		return
 	}
-	for l.n > 0 {
+	for l.len() > 0 {
 		q := o.st.NextReady(k)
 		if q == nil {
 			return
 		}
-		w := l.head
+		w := l.first()
 		l.remove(w)
 		o.waiting.Add(-1)
 		w.ch <- delivery{q: q}
@@ -201,14 +227,17 @@ func (o *Owner) takeHeld(q *state.Queue, t terms) delivery {
 	var d delivery
 	if !q.Gone() {
 		o.st.Advance(q)
-		d = o.take(q, t)
+		if t.max, _ = q.Room(t.max); t.max > 0 {
+			d = o.take(q, t)
+		}
+		d.paced = q.Paced()
 	}
 	d.q = q
 	o.st.LetGo(q)
-	if _, err := o.concludeQuietly(); err != nil {
+	if _, err := o.concludeQuietly(); err != nil && len(d.messages) == 0 {
 		return delivery{err: err}
 	}
-	return d
+	return d // what it took stands in the log, whatever came behind it
 }
 
 // letGo gives a queue that is held back.
@@ -238,6 +267,9 @@ type RetryEntry struct {
 // What was its last attempt goes where exhausted messages go. Outcomes:
 // ErrReceiptExpired for one that is not in flight by that receive.
 func (o *Owner) Retry(_ context.Context, in RetryIn) (EntriesOut, error) {
+	if len(in.Entries) > MaxEntries {
+		return EntriesOut{}, ErrTooLarge
+	}
 	out := EntriesOut{make(Outcomes, len(in.Entries))}
 	kind := o.cfg.Kinds[in.Queue.Kind]
 	err := o.change(0, in.Queue, func(q *state.Queue, _ *definition) error {

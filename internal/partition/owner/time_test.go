@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/waystation/waystation/internal/partition/owner"
+	"github.com/waystation/waystation/internal/partition/state"
 )
 
 // A wall clock that steps forward and back stops no timer and ends none early.
@@ -93,4 +94,69 @@ func TestParcelsFromAFastClock(t *testing.T) {
 			t.Errorf("%q was sent at %d, received at %d, both after %d", text(d.Payload), d.Sent, d.FirstReceived, latest)
 		}
 	}
+}
+
+// The clock lets others in after 2 ms, however many queues are due: with a clock of
+// which each look takes a millisecond it does a few queues at a time, and all of them.
+func TestClockLetsOthersIn(t *testing.T) {
+	t.Parallel()
+	const n = 60
+	c := newCluster(t)
+	c.kinds = map[state.Kind]owner.Kind{16: {}}
+	it := owner.PostItem{Payload: payload("x")}
+	for k := range n {
+		it.Targets = append(it.Targets, owner.PostTarget{Target: state.Target{Queue: state.Ref{Kind: 16, ID: uint64(k)}}, Delay: 60})
+	}
+	if _, err := c.start(0).Post(t.Context(), owner.PostIn{Items: []owner.PostItem{it}}); err != nil {
+		t.Fatal(err)
+	}
+	c.stop(0)
+	o := c.make(0)
+	if err := o.Load(t.Context(), nil); err != nil {
+		t.Fatal(err)
+	}
+	if err := o.Follow(); err != nil {
+		t.Fatal(err)
+	}
+	c.ahead(time.Minute + time.Second)
+	c.look.Store(int64(time.Millisecond))
+	c.freeze(true)
+	steps := 1
+	for o.ClockStep() {
+		steps++
+	}
+	if steps < n/3 || steps > n {
+		t.Errorf("%d steps for %d queues", steps, n)
+	}
+}
+
+// When the time leaps, what became due is done with the next request, whichever it is.
+func TestTimeLeaps(t *testing.T) {
+	bubble(t, func(t *testing.T, c *cluster) {
+		q, other := c.defs.define(7, 0, nil), c.defs.define(8, 0, nil)
+		o := c.start(0)
+		for _, leap := range []time.Duration{time.Hour, time.Hour + time.Second, 3 * time.Hour} {
+			c.post(o, "x", to(q, func(p *owner.PostTarget) {
+				p.VisibleAt = state.Time(time.Now().UnixMilli() + c.elapsed.Load()/1e6 + 3600_000)
+			}))
+			polled := make(chan int, 1)
+			go func() {
+				out, err := o.Receive(t.Context(), owner.ReceiveIn{Queue: ref(q), Max: 1, Visibility: 40_000, Wait: time.Hour})
+				if err != nil {
+					t.Error(err)
+				}
+				polled <- len(out.Messages)
+			}()
+			later(time.Second)
+			c.ahead(leap)
+			c.want(o, other, 0, 0, 0)
+			later(time.Second)
+			if len(polled) == 0 {
+				t.Fatalf("after a leap by %v the one who waits is not served", leap)
+			}
+			if n := <-polled; n != 1 {
+				t.Errorf("received %d", n)
+			}
+		}
+	})
 }

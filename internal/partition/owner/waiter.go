@@ -1,8 +1,11 @@
 package owner
 
 import (
+	"container/list"
 	"context"
 	"errors"
+	"maps"
+	"slices"
 	"time"
 
 	"github.com/waystation/waystation/internal/partition/state"
@@ -10,53 +13,33 @@ import (
 
 // waiter is one long poll.
 type waiter struct {
-	terms      terms
-	ch         chan delivery // capacity 1; exactly one delivery, or none if removed in time
-	prev, next *waiter
-	list       *waiterList
+	terms terms
+	ch    chan delivery // capacity 1; exactly one delivery, or none if removed in time
+	at    *list.Element // nil: in no list any more
 }
 
 // waiterList keeps long polls in the order in which they came.
-type waiterList struct {
-	head, tail *waiter
-	n          int
-}
+type waiterList struct{ polls list.List }
 
 func (l *waiterList) len() int {
 	if l == nil {
 		return 0
 	}
-	return l.n
+	return l.polls.Len()
 }
 
-func (l *waiterList) push(w *waiter) {
-	w.list, w.prev = l, l.tail
-	if l.tail != nil {
-		l.tail.next = w
-	} else {
-		l.head = w
-	}
-	l.tail = w
-	l.n++
-}
+// first is the one that came first. The list is not empty.
+func (l *waiterList) first() *waiter { return l.polls.Front().Value.(*waiter) }
 
-// remove takes w out; false if it is not in l.
+func (l *waiterList) push(w *waiter) { w.at = l.polls.PushBack(w) }
+
+// remove takes w out; false if it was taken out before.
 func (l *waiterList) remove(w *waiter) bool {
-	if w.list != l {
+	if w.at == nil {
 		return false
 	}
-	if w.prev != nil {
-		w.prev.next = w.next
-	} else {
-		l.head = w.next
-	}
-	if w.next != nil {
-		w.next.prev = w.prev
-	} else {
-		l.tail = w.prev
-	}
-	w.prev, w.next, w.list = nil, nil, nil
-	l.n--
+	l.polls.Remove(w.at)
+	w.at = nil
 	return true
 }
 
@@ -80,14 +63,16 @@ func (o *Owner) unpoll(q *state.Queue, w *waiter) {
 		return
 	}
 	o.waiting.Add(-1)
-	if l.n == 0 {
+	if l.len() == 0 {
 		delete(o.waiters, q)
+		o.abandon(q)
 	}
 }
 
 // dismiss answers all polls of a list with err. Call with mu held.
 func (o *Owner) dismiss(l *waiterList, err error) {
-	for w := l.head; w != nil; w = l.head {
+	for l.len() > 0 {
+		w := l.first()
 		l.remove(w)
 		o.waiting.Add(-1)
 		w.ch <- delivery{err: err}
@@ -104,8 +89,8 @@ func (o *Owner) serve(q *state.Queue) error {
 	if l.len() == 0 || o.cfg.Space.forReceives() != nil {
 		return nil
 	}
-	for turns := 0; l.n > 0 && q.Available(); {
-		w := l.head
+	for turns := 0; l.len() > 0 && q.Available(); {
+		w := l.first()
 		d := o.take(q, w.terms)
 		if errors.Is(d.err, ErrNotOwner) {
 			return d.err
@@ -125,6 +110,27 @@ func (o *Owner) serve(q *state.Queue) error {
 		w.ch <- d
 	}
 	return nil
+}
+
+// serveAll gives those who wait what is there already, a few queues at a time.
+func (o *Owner) serveAll() {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.tick()
+	for k := range o.kinds {
+		o.serveKind(k)
+	}
+	for i, q := range slices.Collect(maps.Keys(o.waiters)) {
+		if i%clockSteps == clockSteps-1 {
+			o.letIn()
+		}
+		if o.closed || o.serve(q) != nil {
+			return
+		}
+		if _, err := o.concludeQuietly(); err != nil {
+			return
+		}
+	}
 }
 
 // await waits until a long poll is served, its time is over, or its client has gone.

@@ -3,6 +3,9 @@ package state
 import (
 	"encoding/binary"
 	"fmt"
+
+	"github.com/waystation/waystation/internal/fields"
+	"github.com/waystation/waystation/internal/queue"
 )
 
 // A fact is a type byte, a uvarint length and that many bytes; bytes beyond
@@ -49,7 +52,7 @@ func eachFact(rec []byte, fn func(kind byte, body []byte, offset int) error) err
 		kind := rec[at]
 		n, w := binary.Uvarint(rec[at+1:])
 		if w <= 0 || n > uint64(len(rec)-at-1-w) {
-			return errFact
+			return fields.ErrMalformed
 		}
 		at += 1 + w
 		if err := fn(kind, rec[at:at+int(n)], at); err != nil {
@@ -85,12 +88,38 @@ type Place struct {
 	onward []Place
 }
 
-// Dedup is a deduplication id that comes with a place: until Expires the queue
-// takes no other with the same ID, and answers Answer.
+// Dedup is a deduplication id that comes with a place: what is posted with the same
+// ID until Expires is not taken, and answered with Answer.
 type Dedup struct {
 	ID      [16]byte `cbor:"1,keyasint"`
 	Answer  [16]byte `cbor:"2,keyasint"`
-	Expires Time     `cbor:"3,keyasint,omitempty"` // 0: there is none
+	Expires Time     `cbor:"3,keyasint,omitempty"` // by the poster's clock; 0: there is none
+
+	// Of what came from another partition, else 0: when it was posted, by the
+	// poster's clock, and for how long beyond Expires it is remembered.
+	posted, grace Time
+}
+
+// LateBy is how much longer than a first post one with the same deduplication id may
+// wait in an outbox and still be known, in milliseconds.
+const LateBy = 5 * 60 * 1000
+
+// TakenIn is d of a post that came from another partition: only the poster's own
+// times say which posts are the same. It is remembered for as much longer as it came
+// late, and LateBy.
+func (d Dedup) TakenIn(posted, now Time) Dedup {
+	if d.Expires != 0 {
+		d.posted, d.grace = posted, max(now-posted, 0)+LateBy
+	}
+	return d
+}
+
+func (d *Dedup) original(p *Place) queue.Original {
+	o := queue.Original{ID: d.Answer, Key: p.Key, Sent: d.posted, Expires: d.Expires, Grace: d.grace}
+	if d.posted == 0 {
+		o.Sent = p.Sent
+	}
+	return o
 }
 
 const (
@@ -106,6 +135,7 @@ const (
 	placeOnward
 	placeReplace
 	placeRevision
+	placeTakenIn
 )
 
 func (p *Place) flags() (f uint64) {
@@ -118,6 +148,7 @@ func (p *Place) flags() (f uint64) {
 	set(p.receives > 0, placeReceived)
 	set(p.inFlight, placeInFlight)
 	set(p.Dedup.Expires != 0, placeDedup)
+	set(p.Dedup.posted != 0, placeTakenIn)
 	set(p.Note.Source != "" || p.Note.Receives != 0, placeSource)
 	set(p.VisibleAt != 0, placeHidden)
 	set(p.Group != "", placeGroup)
@@ -144,19 +175,23 @@ func (p *Place) encode(b []byte) []byte {
 		b = binary.AppendVarint(b, int64(p.last-p.Sent))
 	}
 	if f&placeGroup != 0 {
-		b = putString(b, p.Group)
+		b = fields.AppendText(b, p.Group)
 	}
 	if f&placeSource != 0 {
-		b = putString(b, p.Note.Source)
+		b = fields.AppendText(b, p.Note.Source)
 		b = binary.AppendUvarint(b, uint64(p.Note.Receives))
 	}
 	if f&placeReference != 0 {
-		b = putString(b, p.Note.Reference)
+		b = fields.AppendText(b, p.Note.Reference)
 	}
 	if f&placeDedup != 0 {
 		b = append(b, p.Dedup.ID[:]...)
 		b = append(b, p.Dedup.Answer[:]...)
 		b = binary.AppendVarint(b, int64(p.Dedup.Expires-p.Sent))
+	}
+	if f&placeTakenIn != 0 {
+		b = binary.AppendVarint(b, int64(p.Dedup.posted-p.Sent))
+		b = binary.AppendVarint(b, int64(p.Dedup.grace))
 	}
 	if f&placeName != 0 {
 		b = append(b, p.Name[:]...)
@@ -174,47 +209,51 @@ func (p *Place) encode(b []byte) []byte {
 }
 
 func (p *Place) decode(r *reader, depth int) {
-	f := r.uvarint()
+	f := r.Uvarint()
 	p.FIFO, p.inFlight, p.Replace = f&placeFIFO != 0, f&placeInFlight != 0, f&placeReplace != 0
 	p.Queue = r.ref()
-	p.Key = r.uvarint()
-	p.Sent = Time(r.varint())
+	p.Key = r.Uvarint()
+	p.Sent = Time(r.Varint())
 	if f&placeHidden != 0 {
-		p.VisibleAt = p.Sent + Time(r.varint())
+		p.VisibleAt = p.Sent + Time(r.Varint())
 	}
 	if f&placeReceived != 0 {
-		p.receives = uint32(r.uvarint())
-		p.first = p.Sent + Time(r.varint())
-		p.last = p.Sent + Time(r.varint())
+		p.receives = uint32(r.Uvarint())
+		p.first = p.Sent + Time(r.Varint())
+		p.last = p.Sent + Time(r.Varint())
 	}
 	if f&placeGroup != 0 {
-		p.Group = r.string()
+		p.Group = r.Text()
 	}
 	if f&placeSource != 0 {
-		p.Note.Source = r.string()
-		p.Note.Receives = uint32(r.uvarint())
+		p.Note.Source = r.Text()
+		p.Note.Receives = uint32(r.Uvarint())
 	}
 	if f&placeReference != 0 {
-		p.Note.Reference = r.string()
+		p.Note.Reference = r.Text()
 	}
 	if f&placeDedup != 0 {
-		p.Dedup.ID, p.Dedup.Answer = r.id(), r.id()
-		p.Dedup.Expires = p.Sent + Time(r.varint())
+		p.Dedup.ID, p.Dedup.Answer = r.ID(), r.ID()
+		p.Dedup.Expires = p.Sent + Time(r.Varint())
+	}
+	if f&placeTakenIn != 0 {
+		p.Dedup.posted = p.Sent + Time(r.Varint())
+		p.Dedup.grace = Time(r.Varint())
 	}
 	if f&placeName != 0 {
-		p.Name = r.id()
+		p.Name = r.ID()
 	}
 	if f&placeRevision != 0 {
-		p.Revision = r.uvarint()
+		p.Revision = r.Uvarint()
 	}
 	if f&placeOnward != 0 {
 		if depth > 0 {
-			r.fail()
+			r.Fail()
 		}
-		n := r.length()
+		n := r.Length()
 		for range n {
 			var o Place
-			if o.decode(r, depth+1); r.err != nil {
+			if o.decode(r, depth+1); r.Err != nil {
 				return
 			}
 			p.onward = append(p.onward, o)
@@ -238,15 +277,15 @@ func (s *State) putPlaced(places []placing, payload []byte) (offset int) {
 
 // readPlaced is the inverse; payload shares b's memory, offset is from the start of b.
 func readPlaced(b []byte, places []Place) (_ []Place, payload []byte, offset int, err error) {
-	r := reader{b: b}
-	for n := r.length(); n > 0; n-- {
+	r := newReader(b)
+	for n := r.Length(); n > 0; n-- {
 		places = append(places, Place{})
-		if places[len(places)-1].decode(&r, 0); r.err != nil {
-			return nil, nil, 0, r.err
+		if places[len(places)-1].decode(&r, 0); r.Err != nil {
+			return nil, nil, 0, r.Err
 		}
 	}
-	size := r.length()
-	offset = len(b) - len(r.b)
-	payload = r.bytes(size)
-	return places, payload, offset, r.err
+	size := r.Length()
+	offset = len(b) - len(r.Rest)
+	payload = r.Bytes(size)
+	return places, payload, offset, r.Err
 }

@@ -3,6 +3,7 @@ package state
 import (
 	"encoding/binary"
 
+	"github.com/waystation/waystation/internal/fields"
 	"github.com/waystation/waystation/internal/queue"
 )
 
@@ -37,25 +38,25 @@ func (s *State) putReceived(f *receivedFact) {
 }
 
 func readReceived(b []byte) (f receivedFact, err error) {
-	r := reader{b: b}
+	r := newReader(b)
 	f.q = r.ref()
-	f.now = Time(r.varint())
-	f.hidden = f.now + Time(r.varint())
-	if r.byte() == 1 {
-		id := queue.DedupID(r.id())
-		f.attempt, f.expires = &id, f.now+Time(r.varint())
+	f.now = Time(r.Varint())
+	f.hidden = f.now + Time(r.Varint())
+	if r.Byte() == 1 {
+		id := queue.DedupID(r.ID())
+		f.attempt, f.expires = &id, f.now+Time(r.Varint())
 	}
-	n := r.length()
+	n := r.Length()
 	f.messages = make([]queue.Message, 0, min(n, queue.MaxBatch))
 	for range n {
 		f.messages = append(f.messages, queue.Message{
-			Key: r.uvarint(), Receives: uint32(r.uvarint()), FirstReceived: f.now + Time(r.varint()),
+			Key: r.Uvarint(), Receives: uint32(r.Uvarint()), FirstReceived: f.now + Time(r.Varint()),
 		})
-		if r.err != nil {
+		if r.Err != nil {
 			break
 		}
 	}
-	return f, r.err
+	return f, r.Err
 }
 
 // putHidden states that a message is hidden until then, as of now: in flight, or
@@ -109,7 +110,7 @@ func (s *State) putMoved(f *movedFact) {
 		flags |= placeFIFO
 	}
 	b = append(b, flags)
-	b = putString(b, f.source)
+	b = fields.AppendText(b, f.source)
 	if f.to.Kind == KindOutbox {
 		b = putRef(b, f.onward)
 		b = binary.AppendUvarint(b, f.revision)
@@ -125,30 +126,33 @@ func (s *State) putMoved(f *movedFact) {
 }
 
 func readMoved(b []byte) (f movedFact, err error) {
-	r := reader{b: b}
+	r := newReader(b)
 	f.from = r.ref()
 	f.to = r.ref()
-	f.fifo = r.byte()&placeFIFO != 0
-	f.source = r.string()
+	f.fifo = r.Byte()&placeFIFO != 0
+	f.source = r.Text()
 	if f.to.Kind == KindOutbox {
-		f.onward, f.revision = r.ref(), r.uvarint()
+		f.onward, f.revision = r.ref(), r.Uvarint()
 	}
-	n := r.length()
+	n := r.Length()
 	f.steps = make([]step, 0, min(n, 1000))
 	for range n {
-		f.steps = append(f.steps, step{from: r.uvarint(), to: r.uvarint(), sent: Time(r.varint()), receives: uint32(r.uvarint())})
-		if r.err != nil {
+		f.steps = append(f.steps, step{from: r.Uvarint(), to: r.Uvarint(), sent: Time(r.Varint()), receives: uint32(r.Uvarint())})
+		if r.Err != nil {
 			break
 		}
 	}
-	return f, r.err
+	return f, r.Err
 }
+
+// rememberedSent is a flag of factRemembered: it says when the message was sent, too.
+const rememberedSent = placeFIFO << 1
 
 // putRemembered states that a deduplication id was seen; it stands alone only
 // where the message it came with is gone and the entry is written again.
 func (s *State) putRemembered(q Ref, fifo bool, id queue.DedupID, o queue.Original) {
 	b := putRef(s.begin(factRemembered), q)
-	var flags byte
+	flags := byte(rememberedSent)
 	if fifo {
 		flags |= placeFIFO
 	}
@@ -156,7 +160,9 @@ func (s *State) putRemembered(q Ref, fifo bool, id queue.DedupID, o queue.Origin
 	b = append(b, id[:]...)
 	b = append(b, o.ID[:]...)
 	b = binary.AppendUvarint(b, o.Key)
-	s.end(binary.AppendVarint(b, int64(o.Expires)))
+	b = binary.AppendVarint(b, int64(o.Expires))
+	b = binary.AppendVarint(b, int64(o.Sent))
+	s.end(binary.AppendVarint(b, int64(o.Grace)))
 }
 
 type rememberedFact struct {
@@ -167,12 +173,16 @@ type rememberedFact struct {
 }
 
 func readRemembered(b []byte) (f rememberedFact, err error) {
-	r := reader{b: b}
+	r := newReader(b)
 	f.q = r.ref()
-	f.fifo = r.byte()&placeFIFO != 0
-	f.id, f.orig.ID = r.id(), r.id()
-	f.orig.Key, f.orig.Expires = r.uvarint(), Time(r.varint())
-	return f, r.err
+	flags := r.Byte()
+	f.fifo = flags&placeFIFO != 0
+	f.id, f.orig.ID = r.ID(), r.ID()
+	f.orig.Key, f.orig.Expires = r.Uvarint(), Time(r.Varint())
+	if flags&rememberedSent != 0 {
+		f.orig.Sent, f.orig.Grace = Time(r.Varint()), Time(r.Varint())
+	}
+	return f, r.Err
 }
 
 // queueFact is all that is known of a queue beside its messages.
@@ -208,19 +218,19 @@ func (s *State) putQueue(q *queueFact) {
 }
 
 func readQueue(b []byte) (f queueFact, err error) {
-	r := reader{b: b}
+	r := newReader(b)
 	f.q = r.ref()
-	f.fifo = r.byte()&placeFIFO != 0
-	f.nextKey = r.uvarint()
-	f.purged = Time(r.varint())
-	f.revision = r.uvarint()
-	f.definition = r.bytes(r.length())
-	for n := r.length(); n > 0 && r.err == nil; n-- {
+	f.fifo = r.Byte()&placeFIFO != 0
+	f.nextKey = r.Uvarint()
+	f.purged = Time(r.Varint())
+	f.revision = r.Uvarint()
+	f.definition = r.Bytes(r.Length())
+	for n := r.Length(); n > 0 && r.Err == nil; n-- {
 		t := new(Task)
 		t.decode(&r)
 		f.tasks = append(f.tasks, t)
 	}
-	return f, r.err
+	return f, r.Err
 }
 
 func (s *State) putPurged(q Ref, at Time) {
@@ -237,9 +247,9 @@ func (s *State) putMark(from uint32, key uint64) {
 }
 
 func readMark(b []byte) (from uint32, key uint64, err error) {
-	r := reader{b: b}
-	from, key = uint32(r.uvarint()), r.uvarint()
-	return from, key, r.err
+	r := newReader(b)
+	from, key = uint32(r.Uvarint()), r.Uvarint()
+	return from, key, r.Err
 }
 
 func (s *State) putTask(q Ref, t *Task) { s.end(t.encode(putRef(s.begin(factTask), q))) }

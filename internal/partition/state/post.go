@@ -3,10 +3,14 @@ package state
 import "github.com/waystation/waystation/internal/queue"
 
 // Item is one payload and where it is to stand. Queues on this partition get it
-// at once, those on others by way of the outbox to their partition.
+// at once, those on others by way of the outbox to their partition. Its targets are
+// the State's until Written: a post has many, and they are not copied.
 type Item struct {
 	Payload []byte
 	Targets []Placing
+	// Once: nothing is placed if the first target is a duplicate, which is one on
+	// this partition then.
+	Once bool
 }
 
 // Placing is one target of an Item: the partition, and the place there. The key
@@ -29,7 +33,7 @@ type Placed struct {
 
 // Post places a payload. Duplicates, by deduplication id or by the name of a
 // message that is there, are not placed. each gets one Placed for every target of
-// the item, in order.
+// the item, in order, before the payload is written.
 func (s *State) Post(it Item, each func(Placed)) {
 	first := len(s.rec.placings)
 	var others []away
@@ -47,11 +51,18 @@ func (s *State) Post(it Item, each func(Placed)) {
 		s.home(q, t.Place.Revision)
 		if d, ok := s.duplicate(q, &t.Place); ok {
 			each(d)
+			if it.Once && i == 0 {
+				for range it.Targets[1:] {
+					each(Placed{Duplicate: true})
+				}
+				return
+			}
 			continue
 		}
-		p := s.putPlace(q, &t.Place)
+		p := &t.Place
 		p.FIFO, p.Key = q.terms.FIFO, s.nextKey(q)
 		p.Revision = 0 // its queue has it
+		s.putPlace(q, p)
 		s.reserve(q, p)
 		q.Counted.Sent++
 		each(Placed{Key: p.Key, Answer: p.Dedup.Answer})
@@ -63,11 +74,10 @@ func (s *State) Post(it Item, each func(Placed)) {
 	s.putPayload(first, it.Payload)
 }
 
-// putPlace gathers one place of a payload in the open record, for putPayload. What
-// it returns may be changed until the next call.
-func (s *State) putPlace(q *Queue, p *Place) *Place {
-	s.rec.placings = append(s.rec.placings, placing{q: q, place: *p})
-	return &s.rec.placings[len(s.rec.placings)-1].place
+// putPlace gathers one place of a payload in the open record, for putPayload. It
+// keeps p until Written.
+func (s *State) putPlace(q *Queue, p *Place) {
+	s.rec.placings = append(s.rec.placings, placing{q: q, place: p})
 }
 
 // putPayload states that payload stands in the places gathered since there were
@@ -81,8 +91,8 @@ func (s *State) putPayload(first int, payload []byte) {
 	for i := range list {
 		p := &list[i]
 		p.offset, p.length = uint32(offset), uint32(len(payload))
-		p.share = share{uint32(i), uint32(len(list))}
 	}
+	list[0].together = uint32(len(list))
 }
 
 type away struct {
@@ -136,7 +146,8 @@ func (s *State) duplicate(q *Queue, p *Place) (Placed, bool) {
 			}
 		}
 		if q.m != nil {
-			if o, ok := q.m.Duplicate(s.now, p.Dedup.ID); ok {
+			o := p.Dedup.original(p)
+			if o, ok := q.m.Duplicate(p.Dedup.ID, o.Sent, o.Expires); ok {
 				return Placed{Key: o.Key, Answer: o.ID, Duplicate: true}, true
 			}
 		}
@@ -196,16 +207,19 @@ const PlaceBytes = 250
 // BytesOf is about what places take.
 func BytesOf(places []Place) (n int) {
 	for i := range places {
-		p := &places[i]
-		n += PlaceBytes + len(p.Group) + len(p.Note.Source) + len(p.Note.Reference)
+		n += bytesOf(&places[i])
 	}
 	return n
+}
+
+func bytesOf(p *Place) int {
+	return PlaceBytes + len(p.Group) + len(p.Note.Source) + len(p.Note.Reference)
 }
 
 // Parcels are the first ones of the outbox to a partition, at most n of them and
 // maxBytes of payloads and places, but at least one if there is any.
 func (s *State) Parcels(partition uint32, n int, maxBytes int) []Parcel {
-	q := s.queues[Outbox(partition)]
+	q := s.Find(Outbox(partition))
 	if q == nil {
 		return nil
 	}
@@ -225,7 +239,7 @@ func (s *State) Parcels(partition uint32, n int, maxBytes int) []Parcel {
 // HandedOver removes parcels that the other partition has taken in: of those of
 // the given keys, the ones up to mark.
 func (s *State) HandedOver(partition uint32, keys []uint64, mark uint64) {
-	q := s.queues[Outbox(partition)]
+	q := s.Find(Outbox(partition))
 	if q == nil || q.m == nil {
 		return
 	}
@@ -274,7 +288,7 @@ func (s *State) mark(from uint32, key, at uint64) {
 		s.cfg.Log.Release(old.append, markBytes)
 	}
 	s.marks[from] = mark{max(old.key, key), at}
-	s.cfg.Log.Retain(at, markBytes)
+	s.cfg.Log.Retain(at, 1, markBytes)
 }
 
 // Mark is how far the outbox of another partition was taken in.

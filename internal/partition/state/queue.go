@@ -31,6 +31,7 @@ type Queue struct {
 	held       bool   // given out by NextReady
 	soon       bool   // see Soon
 	prev, next *Queue // in the ready list
+	pace       *pace  // nil: none
 
 	messages int64 // as counted in Usage
 	bytes    int64
@@ -119,12 +120,47 @@ func (q *Queue) Peek(n int, fn func(queue.Message) bool) {
 	}
 }
 
-// Repeats is queue.Machine's.
-func (q *Queue) Repeats(attempt queue.DedupID) (n uint16, ok bool) {
-	if q.m == nil {
-		return 0, false
+// Named returns the message that has the name.
+func (q *Queue) Named(name Name) (queue.Message, bool) {
+	if key, ok := q.named(name); ok {
+		return q.m.Get(key)
 	}
-	return q.m.Repeats(attempt)
+	return queue.Message{}, false
+}
+
+// NameOf is the name of the message of that key; zero: none.
+func (q *Queue) NameOf(key uint64) (name Name) {
+	if q.m != nil {
+		name, _ = q.m.NameOf(key)
+	}
+	return name
+}
+
+// NamedAfter is queue.Machine's; a zero name is before all others.
+func (q *Queue) NamedAfter(after Name, n int, visit func(Name, queue.Message) bool) (more bool) {
+	switch {
+	case q.m == nil:
+		return false
+	case after == Name{}:
+		return q.m.NamedAfter(nil, n, visit)
+	}
+	return q.m.NamedAfter(&after, n, visit)
+}
+
+// KeysFrom is queue.Machine's.
+func (q *Queue) KeysFrom(key uint64, n int, visit func(queue.Message) bool) (next uint64) {
+	if q.m == nil {
+		return 0
+	}
+	return q.m.KeysFrom(key, n, visit)
+}
+
+// Repeated is queue.Machine's.
+func (q *Queue) Repeated(attempt queue.DedupID) (repeated, ok bool) {
+	if q.m == nil {
+		return false, false
+	}
+	return q.m.Repeated(attempt)
 }
 
 // Available reports whether a Receive would give, or dead-letter, something.
@@ -171,7 +207,8 @@ func (s *State) settled(q *Queue, at Pos, length int, revision uint64, defined b
 		s.cfg.Log.Release(q.homeAt.Append, int(q.homeLen))
 	}
 	q.homeAt, q.homeLen, q.revision, q.defined, q.homing = at, uint32(length), revision, defined, false
-	s.cfg.Log.Retain(at.Append, length)
+	s.revision = max(s.revision, revision)
+	s.cfg.Log.Retain(at.Append, 1, length)
 }
 
 // ReadDefinition reads the definition out of the bytes that stand at a queue's Home.
@@ -193,11 +230,11 @@ func EachDefinition(rec []byte, defined func(id, revision uint64, definition []b
 			}
 			return err
 		case factDropped:
-			r := reader{b: b}
-			if q := r.ref(); r.err == nil && q.Kind == KindQueue {
+			r := newReader(b)
+			if q := r.ref(); r.Err == nil && q.Kind == KindQueue {
 				dropped(q.ID)
 			}
-			return r.err
+			return r.Err
 		}
 		return nil
 	})

@@ -16,6 +16,9 @@ func (s *State) Receive(q *Queue, a queue.ReceiveArgs) (got []queue.Message, dea
 		return nil, false, err
 	}
 	if len(got) > 0 {
+		if q.pace != nil {
+			q.pace.given(s.now, len(got))
+		}
 		q.Counted.Received += uint64(len(got))
 		s.putReceived(&receivedFact{
 			q: q.Ref, now: s.now, hidden: a.HideUntil, attempt: a.Attempt, expires: a.AttemptExpires, messages: got,
@@ -69,7 +72,7 @@ func (s *State) Remove(q *Queue, receipts []Receipt, outcome func(i int, err err
 	var buf [queue.MaxBatch]queue.Message
 	removed := buf[:0]
 	for i, r := range receipts {
-		err := error(queue.ErrNotFound)
+		err := queue.ErrNotFound
 		if q.m != nil {
 			var m queue.Message
 			if m, err = q.m.Delete(s.now, r.Key, r.Receive); err == nil {
@@ -140,6 +143,12 @@ func (s *State) GiveUp(q *Queue, keys []uint64) {
 // exhaust sends messages that the machine gave up where the terms say.
 func (s *State) exhaust(q *Queue, dead []queue.Message) {
 	q.Counted.DeadLettered += uint64(len(dead))
+	if q.Ref.Kind >= FirstService {
+		// What its service says may have changed, and nobody told.
+		if terms, ok := s.cfg.Terms(q.Ref); ok {
+			s.Configure(q, terms)
+		}
+	}
 	t := &q.terms
 	if t.Dead == nil {
 		s.leave(q, dead...)

@@ -17,10 +17,12 @@ type record struct {
 
 type placing struct {
 	q      *Queue
-	place  Place
+	place  *Place
 	offset uint32 // of the payload in the record
 	length uint32
-	share  share
+	// together is how many places the payload has, from this one on; 0 but for the
+	// first.
+	together uint32
 }
 
 type leaving struct {
@@ -64,8 +66,13 @@ func (s *State) Written(at Pos) {
 	s.reserving, s.pending = s.reserving[:0], s.pending[:0]
 	for i := range r.placings {
 		p := &r.placings[i]
-		s.place(p.q, &p.place, Pos{at.Append, at.Offset + p.offset}, p.length, p.share)
-		p.q, p.place = nil, Place{}
+		payload := Pos{at.Append, at.Offset + p.offset}
+		if p.together > 0 {
+			each := eachPlace(int(p.together), func(k int) *Place { return r.placings[i+k].place })
+			s.hold(payload, p.length, p.together, each)
+		}
+		s.place(p.q, p.place, payload, p.length)
+		*p = placing{}
 	}
 	for i := range r.removed {
 		s.release(r.removed[i].q, &r.removed[i].m)
@@ -123,44 +130,68 @@ func (s *State) release(q *Queue, m *queue.Message) {
 	s.unhold(Pos{m.Append, m.Offset}, m.Len)
 }
 
-// share says which of how many places of a payload one is.
-type share struct{ index, of uint32 }
-
-// hold retains a payload for one of its places, and what says so. One with several
-// is counted once, however many of them are left: all are held one after another.
-// Without the places themselves a log of small payloads with many places would
-// seem to be garbage for the most part, and be written again without end.
-func (s *State) hold(at Pos, length uint32, n share) {
-	switch {
-	case n.index > 0:
-		length = 0
-	case n.of > 1:
-		if s.shared == nil {
-			s.shared = make(map[Pos]uint32)
-		}
-		s.shared[at] = n.of
-	}
-	s.cfg.Log.Retain(at.Append, placeBytes+int(length))
+// sharing is what is left of the places of one payload.
+type sharing struct {
+	left uint32
+	each uint32 // bytes that one counts for
 }
 
-// unhold takes back one hold.
+// eachPlace is about what each of n places takes in the log, on average. A single one
+// that holds none for another partition counts for no more than placeBytes, which
+// needs no entry in memory.
+func eachPlace(n int, at func(i int) *Place) uint32 {
+	if n == 1 && len(at(0).onward) == 0 {
+		return placeBytes
+	}
+	total := 0
+	for i := range n {
+		total += at(i).logBytes()
+	}
+	return uint32(total / n)
+}
+
+// logBytes is about what the place takes in the log.
+func (p *Place) logBytes() int {
+	n := placeBytes + len(p.Group) + len(p.Note.Reference)
+	for i := range p.onward {
+		n += p.onward[i].logBytes()
+	}
+	return n
+}
+
+// hold retains a payload for its places, and what says so. It counts once, however
+// many of them are left. Without the places themselves a log of small payloads with
+// many places would seem to be garbage for the most part, and be written again
+// without end.
+func (s *State) hold(at Pos, length, places, each uint32) {
+	if places > 1 || each != placeBytes {
+		if s.shared == nil {
+			s.shared = make(map[Pos]sharing)
+		}
+		s.shared[at] = sharing{places, each}
+	}
+	s.cfg.Log.Retain(at.Append, int(places), int(places)*int(each)+int(length))
+}
+
+// unhold takes back what one of the places holds.
 func (s *State) unhold(at Pos, length uint32) {
-	if n, ok := s.shared[at]; ok {
-		if n > 1 {
-			s.shared[at] = n - 1
+	each := uint32(placeBytes)
+	if h, ok := s.shared[at]; ok {
+		each = h.each
+		if h.left--; h.left > 0 {
+			s.shared[at] = h
 			length = 0
 		} else {
 			delete(s.shared, at)
 		}
 	}
-	s.cfg.Log.Release(at.Append, placeBytes+int(length))
+	s.cfg.Log.Release(at.Append, int(each)+int(length))
 }
 
-// place puts a payload that stands at a position of the log into a queue: a new
-// message, or one that is there already and was written again.
-func (s *State) place(q *Queue, p *Place, at Pos, length uint32, n share) {
+// place puts a payload that stands at a position of the log, and is held there, into
+// a queue: a new message, or one that is there already and was written again.
+func (s *State) place(q *Queue, p *Place, at Pos, length uint32) {
 	m := q.machine()
-	s.hold(at, length, n)
 	if old, there := q.existing(p.Key); there {
 		moved := old
 		moved.Append, moved.Offset, moved.Len = at.Append, at.Offset, length
@@ -181,7 +212,9 @@ func (s *State) place(q *Queue, p *Place, at Pos, length uint32, n share) {
 		}
 	}
 	if p.Dedup.Expires != 0 {
-		s.remember(q, p.Dedup.ID, queue.Original{ID: p.Dedup.Answer, Key: p.Key, Append: at.Append, Expires: p.Dedup.Expires})
+		o := p.Dedup.original(p)
+		o.Append = at.Append
+		s.remember(q, p.Dedup.ID, o)
 	}
 	s.touch(q)
 }
@@ -210,11 +243,11 @@ func (q *Queue) setParcel(key uint64, places []Place) {
 // remember notes a deduplication id unless its time is over. What it replaces is
 // reported by the next Advance.
 func (s *State) remember(q *Queue, id queue.DedupID, o queue.Original) {
-	if o.Expires <= s.now {
+	if o.Expires+o.Grace <= s.now {
 		return
 	}
 	q.machine().Remember(id, o)
-	s.cfg.Log.Retain(o.Append, dedupBytes)
+	s.cfg.Log.Retain(o.Append, 1, dedupBytes)
 	s.touch(q)
 }
 

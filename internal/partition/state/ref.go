@@ -16,10 +16,10 @@ type Pos struct {
 	Offset uint32
 }
 
-// Log is told what must stay in the log. The bytes are those that an item
-// needs; the same number is given back.
+// Log is told what must stay in the log: items of an append, and the bytes that all
+// of them need. Each item is given back by itself, in all with the same bytes.
 type Log interface {
-	Retain(append uint64, bytes int)
+	Retain(append uint64, items, bytes int)
 	Release(append uint64, bytes int)
 }
 
@@ -39,6 +39,9 @@ const (
 	KindQueue Kind = 0
 	// KindOutbox holds what waits to be taken in by the partition numbered ID.
 	KindOutbox Kind = 1
+	// kindDropped has one queue, 0, in which nothing ever stands: its next key is above
+	// those of all queues of services that were dropped.
+	kindDropped Kind = 2
 	// FirstService is the first kind that services may use.
 	FirstService Kind = 16
 )
@@ -66,8 +69,6 @@ func putRef(b []byte, r Ref) []byte {
 	b = append(b, byte(r.Kind))
 	return binary.LittleEndian.AppendUint64(b, r.ID)
 }
-
-func (r *reader) ref() Ref { return Ref{Kind: Kind(r.byte()), ID: r.uint64()} }
 
 // Target is a queue with the partition on which it lies.
 type Target struct {

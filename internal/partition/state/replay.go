@@ -11,16 +11,12 @@ import (
 // so they were gone) are passed over.
 func (s *State) Replay(at Pos, rec []byte) error {
 	takenIn := false
-	err := eachFact(rec, func(kind byte, b []byte, offset int) error {
+	return eachFact(rec, func(kind byte, b []byte, offset int) error {
 		if kind == factMark {
 			takenIn = true
 		}
 		return s.replay(at, kind, b, offset, takenIn)
 	})
-	if err != nil {
-		return fmt.Errorf("append %d: %w", at.Append, err)
-	}
-	return nil
 }
 
 // replay makes one fact true again. Times of what was taken in are of another
@@ -66,14 +62,14 @@ func (s *State) replay(at Pos, kind byte, b []byte, offset int, takenIn bool) er
 
 // replayOf makes a fact about a queue true again, if there is that queue.
 func (s *State) replayOf(kind byte, b []byte) error {
-	r := reader{b: b}
-	q := s.queues[r.ref()]
+	r := newReader(b)
+	q := s.Find(r.ref())
 	switch kind {
 	case factHidden:
-		key, until := r.uvarint(), Time(r.varint())
-		now := until - Time(r.varint())
-		postponed := r.byte() == 1
-		if q == nil || q.m == nil || r.err != nil {
+		key, until := r.Uvarint(), Time(r.Varint())
+		now := until - Time(r.Varint())
+		postponed := r.Byte() == 1
+		if q == nil || q.m == nil || r.Err != nil {
 			break
 		}
 		if s.Tick(now); postponed {
@@ -82,9 +78,9 @@ func (s *State) replayOf(kind byte, b []byte) error {
 			q.m.ApplyVisibility(s.now, key, until)
 		}
 	case factRemoved:
-		for n := r.length(); n > 0 && r.err == nil; n-- {
-			key := r.uvarint()
-			if q == nil || q.m == nil || r.err != nil {
+		for n := r.Length(); n > 0 && r.Err == nil; n-- {
+			key := r.Uvarint()
+			if q == nil || q.m == nil || r.Err != nil {
 				continue
 			}
 			if m, ok := q.m.Remove(key); ok {
@@ -92,8 +88,8 @@ func (s *State) replayOf(kind byte, b []byte) error {
 			}
 		}
 	case factPurged:
-		at := Time(r.varint())
-		if q != nil && r.err == nil {
+		at := Time(r.Varint())
+		if q != nil && r.Err == nil {
 			s.Tick(at)
 			q.purged = at
 			if q.m != nil {
@@ -101,23 +97,23 @@ func (s *State) replayOf(kind byte, b []byte) error {
 			}
 		}
 	case factDropped:
-		if q != nil && r.err == nil {
+		if q != nil && r.Err == nil {
 			s.forget(q)
 		}
-		return r.err
+		return r.Err
 	case factTask:
 		t := new(Task)
 		t.decode(&r)
-		if q != nil && r.err == nil {
+		if q != nil && r.Err == nil {
 			s.task(q, t)
 		}
 	case factAttempt:
-		id, expires := queue.DedupID(r.id()), Time(r.varint())
+		id, expires := queue.DedupID(r.ID()), Time(r.Varint())
 		var keys []uint64
-		for n := r.length(); n > 0 && r.err == nil; n-- {
-			keys = append(keys, r.uvarint())
+		for n := r.Length(); n > 0 && r.Err == nil; n-- {
+			keys = append(keys, r.Uvarint())
 		}
-		if q != nil && q.m != nil && r.err == nil && expires > s.now {
+		if q != nil && q.m != nil && r.Err == nil && expires > s.now {
 			q.m.ApplyAttempt(s.now, id, expires, keys)
 		}
 	default:
@@ -126,7 +122,7 @@ func (s *State) replayOf(kind byte, b []byte) error {
 	if q != nil {
 		s.touch(q)
 	}
-	return r.err
+	return r.Err
 }
 
 func (s *State) replayPlaced(at Pos, b []byte, offset int, takenIn bool) error {
@@ -134,12 +130,17 @@ func (s *State) replayPlaced(at Pos, b []byte, offset int, takenIn bool) error {
 	if err != nil {
 		return err
 	}
+	payloadAt := Pos{at.Append, at.Offset + uint32(offset+in)}
+	if len(places) > 0 {
+		each := eachPlace(len(places), func(k int) *Place { return &places[k] })
+		s.hold(payloadAt, uint32(len(payload)), uint32(len(places)), each)
+	}
 	for i := range places {
 		p := &places[i]
 		if !takenIn && p.receives == 0 && p.Note.Source == "" {
 			s.Tick(p.Sent)
 		}
-		s.place(s.open(p.Queue, p.FIFO), p, Pos{at.Append, at.Offset + uint32(offset+in)}, uint32(len(payload)), share{uint32(i), uint32(len(places))})
+		s.place(s.open(p.Queue, p.FIFO), p, payloadAt, uint32(len(payload)))
 	}
 	clear(places)
 	s.scratch = places[:0]
@@ -148,17 +149,21 @@ func (s *State) replayPlaced(at Pos, b []byte, offset int, takenIn bool) error {
 
 func (s *State) replayReceived(f *receivedFact) {
 	s.Tick(f.now)
-	q := s.queues[f.q]
+	q := s.Find(f.q)
 	if q == nil || q.m == nil {
 		return
 	}
 	var keys []uint64
 	for i := range f.messages {
 		m := &f.messages[i]
-		q.m.ApplyReceive(s.now, m.Key, m.Receives, m.FirstReceived, f.now, f.hidden)
+		last := f.now
 		if f.attempt != nil {
 			keys = append(keys, m.Key)
+			if before, ok := q.m.Get(m.Key); ok && before.Receives == m.Receives {
+				last = before.LastReceived // the attempt was repeated
+			}
 		}
+		q.m.ApplyReceive(s.now, m.Key, m.Receives, m.FirstReceived, last, f.hidden)
 	}
 	if f.attempt != nil && f.expires > s.now {
 		q.m.ApplyAttempt(s.now, *f.attempt, f.expires, keys)
@@ -167,7 +172,7 @@ func (s *State) replayReceived(f *receivedFact) {
 }
 
 func (s *State) replayMoved(f *movedFact) {
-	from := s.queues[f.from]
+	from := s.Find(f.from)
 	to := s.open(f.to, f.fifo)
 	for _, st := range f.steps {
 		to.setNextKey(st.to + 1)
@@ -189,5 +194,4 @@ func (s *State) replayQueue(at Pos, length int, f *queueFact) {
 	q.purged = f.purged
 	s.setTasks(q, f.tasks)
 	s.settled(q, at, length, f.revision, len(f.definition) > 0)
-	s.revision = max(s.revision, f.revision)
 }

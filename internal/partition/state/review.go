@@ -5,8 +5,8 @@ const (
 	queueBytes    = 350
 	messageBytes  = 105
 	groupBytes    = 110
-	dedupMemory   = 75
-	nameBytes     = 48
+	dedupMemory   = 80
+	nameBytes     = 32
 	parcelBytes   = 100 // beside its places
 	machineBytes  = 900
 	collapseAfter = 10_000 // milliseconds for which an empty queue keeps its machine
@@ -58,8 +58,10 @@ func (s *State) Review(q *Queue) {
 		s.weigh(q, 0, 0)
 		return
 	}
+	c := q.m.Counts()
+	n := int64(c.Visible + c.InFlight + c.Delayed)
 	at, ok := q.m.Next()
-	if q.empty() {
+	if n == 0 && c.Remembered == 0 && !ok {
 		// Its machine goes when it has been empty for a while. When it was due for
 		// what it held (retention, for one) does not count any more.
 		at, ok = s.now+collapseAfter, true
@@ -72,16 +74,20 @@ func (s *State) Review(q *Queue) {
 	if q.soon {
 		q.soon, at, ok = false, s.now+1, true
 	}
-	s.due.set(q, at, ok)
-	if q.Ref.Kind >= FirstService {
-		if !q.held && q.Available() {
-			s.setReady(q)
-		} else {
-			s.unready(q)
+	ready := q.Ref.Kind >= FirstService && !q.held && q.Available()
+	if ready && q.pace != nil {
+		room, wait := q.Room(1)
+		ready = room > 0
+		if wait != 0 && (!ok || wait < at) {
+			at, ok = wait, true
 		}
 	}
-	c := q.m.Counts()
-	n := int64(c.Visible + c.InFlight + c.Delayed)
+	s.due.set(q, at, ok)
+	if ready {
+		s.setReady(q)
+	} else {
+		s.unready(q)
+	}
 	bytes := machineBytes + n*messageBytes + int64(c.Groups)*groupBytes + int64(c.Remembered)*dedupMemory +
 		int64(c.Names)*nameBytes + int64(len(q.parcels))*parcelBytes + q.parcelBytes
 	s.weigh(q, n, bytes)
@@ -99,8 +105,11 @@ func (q *Queue) empty() bool {
 		return true
 	}
 	c := q.m.Counts()
+	if c.Visible+c.InFlight+c.Delayed > 0 || c.Remembered > 0 {
+		return false
+	}
 	_, due := q.m.Next()
-	return c.Visible+c.InFlight+c.Delayed == 0 && c.Remembered == 0 && !due
+	return !due
 }
 
 // shed drops the machine of an empty queue.
@@ -109,7 +118,7 @@ func (q *Queue) shed() {
 		return
 	}
 	q.nextKey = q.m.NextKey()
-	q.m, q.parcels, q.parcelBytes = nil, nil, 0
+	q.m, q.parcels, q.parcelBytes, q.pace = nil, nil, 0, nil
 }
 
 // readyList holds the queues of a kind that have something to give, in turn.

@@ -7,7 +7,7 @@ type State struct {
 	cfg Config
 	now Time // never goes back
 
-	queues   map[Ref]*Queue
+	queues   queueTable
 	outboxes map[uint32]*Queue
 	rec      record
 	// Of the open record: keys given out, and what must not be used twice.
@@ -23,8 +23,8 @@ type State struct {
 	// strays finds the places of payloads that their record does not name.
 	// Without entries it costs nothing.
 	strays map[Pos][]stray
-	// shared counts the places of payloads that were placed in several queues.
-	shared map[Pos]uint32
+	// shared has the places of payloads that were placed in several queues.
+	shared map[Pos]sharing
 
 	due     dueHeap
 	touched []*Queue
@@ -32,7 +32,7 @@ type State struct {
 	trash   []remains // removed all at once, released bit by bit
 
 	usage    Usage
-	revision uint64 // the highest of all definitions replayed
+	revision uint64 // the highest of all definitions in the log
 }
 
 // Usage is what a partition holds in memory.
@@ -59,7 +59,7 @@ type Config struct {
 func New(cfg Config) *State {
 	return &State{
 		cfg: cfg, now: cfg.Now,
-		queues: make(map[Ref]*Queue), outboxes: make(map[uint32]*Queue), marks: make(map[uint32]mark),
+		outboxes: make(map[uint32]*Queue), marks: make(map[uint32]mark),
 		tasks: make(map[*Queue][]*Task), active: make(map[*Queue]*Task),
 		strays: make(map[Pos][]stray), ready: make(map[Kind]*readyList),
 	}
@@ -74,25 +74,27 @@ func (s *State) Tick(now Time) Time {
 // Now is the time of the last Tick, or of the last fact that was replayed.
 func (s *State) Now() Time { return s.now }
 
-// Revision is the highest revision of a definition that was replayed.
+// Revision is the highest one of a definition that the log knows of.
 func (s *State) Revision() uint64 { return s.revision }
 
 // Usage of memory, as of the last Review of each queue.
 func (s *State) Usage() Usage {
 	u := s.usage
-	u.Queues = len(s.queues)
-	u.Bytes += s.notes.bytes
+	u.Queues = s.queues.n
+	u.Bytes += s.notes.bytes + int64(u.Queues)*queueBytes
 	return u
 }
 
 // Find returns a queue; nil if the partition has no such queue.
-func (s *State) Find(r Ref) *Queue { return s.queues[r] }
+func (s *State) Find(r Ref) *Queue { return s.queues.find(r) }
 
 // Queues returns all queues, in no particular order.
 func (s *State) Queues() []*Queue {
-	list := make([]*Queue, 0, len(s.queues))
-	for _, q := range s.queues {
-		list = append(list, q)
+	list := make([]*Queue, 0, s.queues.n)
+	for _, ids := range s.queues.kinds {
+		for _, q := range ids {
+			list = append(list, q)
+		}
 	}
 	return list
 }
@@ -102,7 +104,7 @@ func (s *State) Open(r Ref) *Queue { return s.open(r, false) }
 
 // open finds or makes a queue; fifo says what it is if its terms are not known.
 func (s *State) open(r Ref, fifo bool) *Queue {
-	q := s.queues[r]
+	q := s.queues.find(r)
 	if q != nil {
 		return q
 	}
@@ -114,7 +116,10 @@ func (s *State) open(r Ref, fifo bool) *Queue {
 		}
 	}
 	q = &Queue{Ref: r, state: s, terms: terms, due: -1, nextKey: 1}
-	s.queues[r] = q
+	if d := s.Find(Ref{Kind: kindDropped}); d != nil && r.Kind >= FirstService {
+		q.nextKey = d.nextKey
+	}
+	s.queues.put(q)
 	if r.Kind == KindOutbox {
 		s.outboxes[uint32(r.ID)] = q
 	}
@@ -141,15 +146,32 @@ func (s *State) Configure(q *Queue, terms Terms) {
 	}
 }
 
-// Drop removes a queue with all that is in it.
+// Drop removes a queue with all that is in it. Another one of a service may be made
+// in its place; it begins with a higher key, so that no old receipt is good there.
 func (s *State) Drop(q *Queue) {
 	s.putDropped(q.Ref)
 	s.rec.dropped = append(s.rec.dropped, q)
+	if q.Ref.Kind < FirstService || !q.Known() {
+		return
+	}
+	d := s.open(Ref{Kind: kindDropped}, false)
+	if next := q.NextKey(); next > d.nextKey {
+		d.nextKey = next
+		s.writeHome(d, 0, nil)
+	}
+}
+
+// Abandon forgets a queue of a service that was asked for and does not exist: the
+// log does not know it.
+func (s *State) Abandon(q *Queue) {
+	if q.Ref.Kind >= FirstService && !q.Known() && !q.homing && q.m == nil {
+		s.forget(q)
+	}
 }
 
 // forget is what follows from a drop.
 func (s *State) forget(q *Queue) {
-	if s.queues[q.Ref] != q {
+	if s.queues.find(q.Ref) != q {
 		return
 	}
 	if q.m != nil {
@@ -163,7 +185,7 @@ func (s *State) forget(q *Queue) {
 	s.weigh(q, 0, 0)
 	delete(s.tasks, q)
 	delete(s.active, q)
-	delete(s.queues, q.Ref)
+	s.queues.remove(q)
 	q.gone = true
 }
 

@@ -56,10 +56,19 @@ func (s *State) retained() account { return *s.cfg.Log.(*account) }
 // lets it go.
 func TestPayloadCountsOnce(t *testing.T) {
 	t.Parallel()
+	for name, reference := range map[string]string{"plain": "", "with a reference": "to a subscription"} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			payloadCountsOnce(t, reference)
+		})
+	}
+}
+
+func payloadCountsOnce(t *testing.T, reference string) {
 	j := newJournalled(nil)
 	var places []Place
 	for i := range 100 {
-		places = append(places, Place{Queue: Ref{ID: uint64(i + 1)}, Sent: 1000})
+		places = append(places, Place{Queue: Ref{ID: uint64(i + 1)}, Sent: 1000, Note: Note{Reference: reference}})
 	}
 	j.post("payload", places...)
 	if got := len(j.records); got != 1 {
@@ -74,7 +83,7 @@ func TestPayloadCountsOnce(t *testing.T) {
 				homes += n
 			}
 		}
-		places := items * placeBytes // counted for the same reason
+		places := items * (placeBytes + len(reference)) // counted for the same reason
 		if got := s.retained(); got.items != items+100 || got.bytes != bytes+homes+places {
 			t.Errorf("%d items of %d bytes are retained, want %d of %d", got.items-100, got.bytes-homes, items, bytes+places)
 		}
@@ -82,7 +91,7 @@ func TestPayloadCountsOnce(t *testing.T) {
 	check(j.State, 100, len("payload"))
 	check(j.replayed(t, 1, nil), 100, len("payload"))
 	// Written again: still once.
-	if err := j.Rewrite(Pos{Append: 1}, j.records[0]); err != nil {
+	if err := j.rewriteAll(Pos{Append: 1}, j.records[0]); err != nil {
 		t.Fatal(err)
 	}
 	j.write()
@@ -201,8 +210,16 @@ func TestEmptyQueuesCollapse(t *testing.T) {
 		t.Fatal("the machine goes at once: it would be made again for each message")
 	}
 	at, ok := j.Due()
-	if !ok {
-		t.Fatal("an empty queue with a machine is not due")
+	if !ok || at != j.Now()+collapseAfter {
+		t.Fatalf("an empty queue with a machine is due in %d ms, %v", at-j.Now(), ok)
+	}
+	j.Tick(at - 1)
+	j.touch(q) // looked at once more, it does not get more time
+	if settle(); j.NextDue() != nil {
+		t.Fatal("it is due too early")
+	}
+	if again, ok := j.Due(); !ok || again != at {
+		t.Fatalf("it is due %d ms later", again-at)
 	}
 	j.Tick(at)
 	if j.NextDue() != q {
@@ -215,7 +232,7 @@ func TestEmptyQueuesCollapse(t *testing.T) {
 	if _, ok := j.Due(); ok {
 		t.Error("a queue without a machine is due")
 	}
-	if u := j.Usage(); u.Messages != 0 || u.Bytes != 0 {
+	if u := j.Usage(); u.Messages != 0 || u.Bytes != queueBytes {
 		t.Errorf("usage %+v", u)
 	}
 	if next := j.post("y", Place{Queue: r, Sent: j.Now()}); next[0].Key != first[0].Key+1 {

@@ -1,6 +1,10 @@
 package state
 
-import "encoding/binary"
+import (
+	"encoding/binary"
+
+	"github.com/waystation/waystation/internal/fields"
+)
 
 // keptTasks is how many move tasks are remembered for each queue.
 const keptTasks = 10
@@ -33,9 +37,9 @@ type Task struct {
 var taskStatuses = []string{MoveRunning, MoveCompleted, MoveCancelling, MoveCancelled, MoveFailed}
 
 func (t *Task) encode(b []byte) []byte {
-	b = putString(b, t.ID)
-	b = putString(b, t.Source)
-	b = putString(b, t.Destination)
+	b = fields.AppendText(b, t.ID)
+	b = fields.AppendText(b, t.Source)
+	b = fields.AppendText(b, t.Destination)
 	b = binary.AppendUvarint(b, uint64(t.Rate))
 	var status byte
 	for i, s := range taskStatuses {
@@ -47,19 +51,19 @@ func (t *Task) encode(b []byte) []byte {
 	b = binary.AppendVarint(b, t.Moved)
 	b = binary.AppendVarint(b, t.ToMove)
 	b = binary.AppendVarint(b, t.Started)
-	return putString(b, t.FailureReason)
+	return fields.AppendText(b, t.FailureReason)
 }
 
 func (t *Task) decode(r *reader) {
-	t.ID, t.Source, t.Destination = r.string(), r.string(), r.string()
-	t.Rate = int(r.uvarint())
-	if i := int(r.byte()); i < len(taskStatuses) {
+	t.ID, t.Source, t.Destination = r.Text(), r.Text(), r.Text()
+	t.Rate = int(r.Uvarint())
+	if i := int(r.Byte()); i < len(taskStatuses) {
 		t.Status = taskStatuses[i]
 	} else {
-		r.fail()
+		r.Fail()
 	}
-	t.Moved, t.ToMove, t.Started = r.varint(), r.varint(), r.varint()
-	t.FailureReason = r.string()
+	t.Moved, t.ToMove, t.Started = r.Varint(), r.Varint(), r.Varint()
+	t.FailureReason = r.Text()
 }
 
 func (t *Task) active() bool { return t.Status == MoveRunning || t.Status == MoveCancelling }

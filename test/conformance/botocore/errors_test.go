@@ -17,6 +17,7 @@ import (
 // with the reason. Errors that all services share (validation of parameters, access,
 // overload) are made by package protocol.
 var undeclared = map[string]map[string]string{
+	"events": {"ValidationException": "what the service answers to a parameter that is not valid"},
 	"sts": {
 		"ValidationError":      "what AWS's Query services answer to a parameter that is not valid",
 		"AccessDenied":         "what all services answer who may not",

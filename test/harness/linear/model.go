@@ -29,7 +29,7 @@ type Call struct {
 	ID      string // but for receives: the message
 	Attempt string // of receive: its ReceiveRequestAttemptId; of release: that of the receive whose handle is used
 	Max     int    // of receive
-	Again   bool   // of receive: a request of the same attempt went before, without an answer
+	Again   bool   // of receive: a request of the same attempt went before
 }
 
 // Result is its answer.

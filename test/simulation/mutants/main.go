@@ -4,6 +4,9 @@
 //	go run ./test/simulation/mutants                      all, as many seeds as CI
 //	go run ./test/simulation/mutants -only "one fence"    those with these words
 //	go run ./test/simulation/mutants -write docs/simulation.md
+//	go run ./test/simulation/mutants -write docs/simulation.md -missing
+//
+// The last one goes on where the table has no row yet: all of it takes an hour.
 //
 // The source is not touched: go build -overlay shows the compiler another file. It
 // fails when a fault is not found, when a text to be replaced is not there exactly
@@ -26,11 +29,14 @@ import (
 )
 
 var (
-	seeds = flag.Int("seeds", 2000, "how many runs may be needed to find a fault")
-	only  = flag.String("only", "", "only faults whose name has these words")
-	trust = flag.Bool("trust", false, "don't run the simulation as it is first")
-	write = flag.String("write", "", "Markdown file whose table is replaced by the result")
-	limit = flag.Duration("limit", 10*time.Minute, "for one fault; one with which a run goes on for half of it is found thereby")
+	seeds   = flag.Int("seeds", 2000, "how many runs may be needed to find a fault")
+	first   = flag.Uint64("seed", 1, "seed of the first run")
+	plan    = flag.String("plan", "", "only runs of this special plan, to try one out")
+	only    = flag.String("only", "", "only faults whose name has these words")
+	trust   = flag.Bool("trust", false, "don't run the simulation as it is first")
+	write   = flag.String("write", "", "Markdown file whose table is replaced by the result")
+	missing = flag.Bool("missing", false, "only faults of which the file has no row")
+	limit   = flag.Duration("limit", 10*time.Minute, "for one fault; one with which a run goes on for half of it is found thereby")
 )
 
 func main() {
@@ -43,6 +49,7 @@ func main() {
 
 // outcome of one mutant.
 type outcome struct {
+	unfinished bool // the time was over before all runs
 	mutant
 	seed  string // of the first run that failed; "" when none did
 	shown string // what was said
@@ -67,15 +74,26 @@ func run() error {
 	} else if o.seed != "" {
 		return fmt.Errorf("without any fault the run of seed %s fails: %s", o.seed, o.shown)
 	}
+	var published []byte
+	if *missing {
+		if published, err = os.ReadFile(*write); err != nil {
+			return err
+		}
+	}
 	var list []outcome
-	missed := 0
+	missed, unfinished := 0, 0
 	for _, m := range mutants {
-		if !strings.Contains(m.name, *only) {
+		if !strings.Contains(m.name, *only) || *missing && strings.Contains(string(published), "| "+m.name+" | ") {
 			continue
 		}
 		o, err := try(root, dir, m)
 		if err != nil {
 			return fmt.Errorf("%s: %w", m.name, err)
+		}
+		if o.unfinished {
+			unfinished++
+			log.Printf("not enough time in %v, give more by -limit: %s", o.took.Round(time.Second), m.name)
+			continue // it says nothing, so the table does not either
 		}
 		if o.seed == "" {
 			missed++
@@ -90,8 +108,8 @@ func run() error {
 			}
 		}
 	}
-	if missed > 0 {
-		return fmt.Errorf("%d of %d faults were not found", missed, len(list))
+	if missed > 0 || unfinished > 0 {
+		return fmt.Errorf("%d of %d faults were not found, %d more had not enough time", missed, len(list), unfinished)
 	}
 	log.Printf("all %d faults were found", len(list))
 	return nil
@@ -100,18 +118,7 @@ func run() error {
 // try builds the simulation with a fault and runs it.
 func try(root, dir string, m mutant) (outcome, error) {
 	began := time.Now()
-	source, err := os.ReadFile(filepath.Join(root, m.file))
-	if err != nil {
-		return outcome{}, err
-	}
-	if n := strings.Count(string(source), m.old); n != 1 && m.old != "" {
-		return outcome{}, fmt.Errorf("the text to be replaced stands %d times in %s", n, m.file)
-	}
-	changed := filepath.Join(dir, "changed.go")
-	if err := os.WriteFile(changed, []byte(strings.Replace(string(source), m.old, m.new, 1)), 0o600); err != nil {
-		return outcome{}, err
-	}
-	overlay, err := json.Marshal(map[string]map[string]string{"Replace": {filepath.Join(root, m.file): changed}})
+	overlay, err := m.overlay(root, dir)
 	if err != nil {
 		return outcome{}, err
 	}
@@ -123,7 +130,8 @@ func try(root, dir string, m mutant) (outcome, error) {
 	if out, err := build.CombinedOutput(); err != nil {
 		return outcome{}, fmt.Errorf("it does not compile: %w\n%s", err, out)
 	}
-	cmd := exec.Command(binary, "-test.run", "TestSimulation", "-test.timeout", limit.String(), "-seeds", strconv.Itoa(*seeds), "-failures", "1")
+	cmd := exec.Command(binary, "-test.run", "TestSimulation", "-test.timeout", limit.String(), "-failures", "1",
+		"-seed", strconv.FormatUint(*first, 10), "-seeds", strconv.Itoa(*seeds), "-plan", *plan)
 	out, err := cmd.CombinedOutput()
 	o := outcome{mutant: m, took: time.Since(began)}
 	var exit *exec.ExitError
@@ -140,11 +148,38 @@ func try(root, dir string, m mutant) (outcome, error) {
 				return o, nil
 			}
 		}
-		log.Printf("not enough time: give more by -limit: %s", m.name)
+		o.unfinished = true
 		return o, nil
 	}
-	o.seed, o.shown = first(string(out))
+	o.seed, o.shown = found(string(out))
 	return o, nil
+}
+
+// overlay writes the changed files into dir and describes them to go build.
+func (m *mutant) overlay(root, dir string) ([]byte, error) {
+	text := make(map[string]string) // by file
+	for _, e := range m.edits() {
+		if _, ok := text[e.file]; !ok {
+			b, err := os.ReadFile(filepath.Join(root, e.file))
+			if err != nil {
+				return nil, err
+			}
+			text[e.file] = string(b)
+		}
+		if n := strings.Count(text[e.file], e.old); n != 1 && e.old != "" {
+			return nil, fmt.Errorf("the text to be replaced stands %d times in %s", n, e.file)
+		}
+		text[e.file] = strings.Replace(text[e.file], e.old, e.new, 1)
+	}
+	replace := make(map[string]string)
+	for file, t := range text {
+		changed := filepath.Join(dir, strconv.Itoa(len(replace))+".go")
+		if err := os.WriteFile(changed, []byte(t), 0o600); err != nil {
+			return nil, err
+		}
+		replace[filepath.Join(root, file)] = changed
+	}
+	return json.Marshal(map[string]map[string]string{"Replace": replace})
 }
 
 var (
@@ -154,8 +189,8 @@ var (
 	numbers   = regexp.MustCompile(`\b\d+\.\d+\b`)
 )
 
-// first is the seed of a failed run and what was found in it.
-func first(out string) (seed, fault string) {
+// found is the seed of a failed run and what was found in it.
+func found(out string) (seed, fault string) {
 	seed, fault = "?", "the process ended"
 	if m := failedRun.FindStringSubmatch(out); m != nil {
 		seed = m[1]
@@ -177,28 +212,43 @@ const (
 	end   = "<!-- mutants: end -->"
 )
 
+// publish puts the outcomes into the table of a file. Rows of other mutants stay.
 func publish(file string, list []outcome) error {
 	text, err := os.ReadFile(file)
 	if err != nil {
 		return err
 	}
 	before, rest, ok := strings.Cut(string(text), begin)
-	_, after, ok2 := strings.Cut(rest, end)
+	table, after, ok2 := strings.Cut(rest, end)
 	if !ok || !ok2 {
 		return fmt.Errorf("%s has no lines %q and %q", file, begin, end)
 	}
+	rows := make(map[string]string) // by the mutant's name
+	for line := range strings.Lines(table) {
+		if name, _, ok := strings.Cut(strings.TrimPrefix(line, "| "), " | "); ok {
+			rows[name] = line
+		}
+	}
+	for i := range list {
+		rows[list[i].name] = list[i].row()
+	}
 	var b strings.Builder
 	b.WriteString(before + begin + "\n\n| fault | was real once | file | found by seed | as |\n|---|---|---|---|---|\n")
-	for _, o := range list {
-		real := ""
-		if o.known {
-			real = "yes"
-		}
-		if o.seed == "" {
-			o.seed, o.shown = fmt.Sprintf("**not in %d runs**", *seeds), ""
-		}
-		fmt.Fprintf(&b, "| %s | %s | `%s` | %s | %s |\n", o.name, real, o.file, o.seed, strings.ReplaceAll(o.shown, "|", "\\|"))
+	for i := range mutants {
+		b.WriteString(rows[mutants[i].name])
 	}
 	b.WriteString("\n" + end + after)
 	return os.WriteFile(file, []byte(b.String()), 0o600)
+}
+
+// row of the table.
+func (o *outcome) row() string {
+	real, seed, shown := "", o.seed, o.shown
+	if o.known {
+		real = "yes"
+	}
+	if seed == "" {
+		seed, shown = fmt.Sprintf("**not in %d runs**", *seeds), ""
+	}
+	return fmt.Sprintf("| %s | %s | `%s` | %s | %s |\n", o.name, real, o.file, seed, strings.ReplaceAll(shown, "|", "\\|"))
 }
