@@ -42,6 +42,15 @@ const unreadable = 5 * time.Minute
 // posted as one.
 const together = 20 * time.Millisecond
 
+// early is how much sooner than its time a schedule may be taken: more has passed by this
+// node's clock than by its partition's, or a clock was set after it was put there.
+const early = 3 * time.Second
+
+// earlyError says that a schedule was taken before its time.
+type earlyError struct{ due time.Time }
+
+func (e earlyError) Error() string { return "scheduler: not due before " + e.due.UTC().String() }
+
 // fire does what messages of one queue say that were taken from it. One that takes its
 // time does not hold up the others.
 func (s *Service) fire(ctx context.Context, got partition.Taken) {
@@ -82,7 +91,11 @@ func (s *Service) prepared(ctx context.Context, g *registry.ScheduleGroup, q par
 	if err != nil {
 		f.leave()
 	}
+	var soon earlyError
 	switch {
+	case errors.As(err, &soon):
+		s.retry(ctx, q, []partition.Delivered{*m}, soon.due.Sub(s.cfg.Now()))
+		return nil
 	case errors.Is(err, errPayload):
 		if s.told.may(fmt.Sprint("payload of ", q), s.cfg.Now()) {
 			s.log.Error("a schedule cannot be read, it is not fired", logkey.Resource, g.ARN(), "key", m.Receipt.Key, logkey.Error, err)
@@ -143,7 +156,7 @@ func (s *Service) delayed(ctx context.Context, g *registry.ScheduleGroup, q part
 	s.retry(ctx, q, []partition.Delivered{{Receipt: r}}, later<<min(max(r.Receive, 1)-1, laterDoubles))
 }
 
-// prepare says what becomes of a message. The error is errPayload,
+// prepare says what becomes of a message. The error is errPayload, an earlyError,
 // partition.ErrCondition, or one that passes.
 func (s *Service) prepare(ctx context.Context, g *registry.ScheduleGroup, q partition.Target, m *partition.Delivered) (*firing, error) {
 	f := &firing{s: s, queue: q, receipt: m.Receipt, condition: partition.Condition{Queue: q.Queue, Key: m.Receipt.Key}}
@@ -171,6 +184,9 @@ func (f *firing) schedule(ctx context.Context, g *registry.ScheduleGroup, payloa
 		return err
 	}
 	if due := x.due(milli(x.Next)); now.Before(due) {
+		if due.Sub(now) > early && f.receipt.Receive == 1 {
+			return earlyError{due} // once: clocks that never agree must not stop it
+		}
 		now = due // by the clock of the partition
 	}
 	decided := t.decide(f.s.cfg.CatchUp, f.s.cfg.CatchUpAge, now)

@@ -42,6 +42,7 @@ type cluster struct {
 	catchUp    scheduler.CatchUp
 	age        time.Duration
 	ahead      atomic.Int64 // of all clocks
+	set        atomic.Int64 // wall clocks alone, by so much
 	// Of nodes that are started; may be nil.
 	plan  func(topic string, p scheduler.Plan) scheduler.Plan
 	parts func(scheduler.Partitions) scheduler.Partitions
@@ -73,7 +74,9 @@ func bubble(t *testing.T, partitions uint32, f func(t *testing.T, c *cluster)) {
 	})
 }
 
-func (c *cluster) now() time.Time { return time.Now().Add(time.Duration(c.ahead.Load())) }
+func (c *cluster) now() time.Time {
+	return time.Now().Add(time.Duration(c.ahead.Load() + c.set.Load()))
+}
 
 // node is one of them.
 type node struct {

@@ -2,6 +2,7 @@ package owner
 
 import (
 	"context"
+	"math"
 	"time"
 
 	"github.com/waystation/waystation/internal/journal"
@@ -15,6 +16,27 @@ const (
 	clockSteps = 100
 	clockHold  = 2 * time.Millisecond
 )
+
+// apart is how far the wall clock can be from the owner's time, in milliseconds, before
+// moments that callers name are set right by it.
+const apart = 2 * 1000
+
+// here is what the owner's time will be when the wall clock says at (Unix milliseconds; up
+// to 0 it is no moment). They differ after the wall clock was set, and where the log's last
+// time was ahead of this machine's clock. Call with mu held, after tick.
+func (o *Owner) here(at state.Time) state.Time {
+	if at <= 0 {
+		return at
+	}
+	ahead := o.st.Now() - state.Time(o.cfg.Wall().UnixMilli())
+	switch {
+	case -apart <= ahead && ahead <= apart:
+		return at
+	case ahead > 0 && at > math.MaxInt64-ahead:
+		return math.MaxInt64
+	}
+	return max(at+ahead, 1)
+}
 
 // clock looks at queues when their time comes. When there is more to do than one
 // step, each waits until what the one before wrote is durable: the log would else

@@ -25,7 +25,8 @@ type Config struct {
 	// HandOver gives parcels to the owner of another partition.
 	HandOver func(ctx context.Context, partition uint32, in AcceptIn) (AcceptOut, error)
 
-	// Wall is read once, Elapsed is a monotonic clock.
+	// Elapsed is a monotonic clock, by which the owner's time goes on from what Wall says
+	// when it is made. Moments that callers name are of the wall clock.
 	Wall    func() time.Time
 	Elapsed func() time.Duration
 	NewID   func() [16]byte

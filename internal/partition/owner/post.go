@@ -256,9 +256,9 @@ func (o *Owner) postItem(it *PostItem, out *PostOut) {
 		p := &placing.Place
 		p.Queue, p.FIFO, p.Revision, p.Sent = t.Target.Queue, t.FIFO, t.Revision, now
 		p.Group, p.Note.Reference, p.Name, p.Replace = t.Group, t.Reference, t.Name, t.Replace
-		switch {
-		case t.VisibleAt > now:
-			p.VisibleAt = t.VisibleAt
+		switch at := o.here(t.VisibleAt); {
+		case at > now:
+			p.VisibleAt = at
 		case t.VisibleAt == 0 && delay > 0:
 			p.VisibleAt = now + seconds(delay)
 		}

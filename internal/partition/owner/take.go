@@ -50,6 +50,7 @@ func (o *Owner) SetPace(_ context.Context, in PaceIn) (Nothing, error) {
 	if err != nil {
 		return Nothing{}, err
 	}
+	in.Pace.NotBefore = o.here(in.Pace.NotBefore)
 	o.st.SetPace(q, in.Pace)
 	_, err = o.concludeQuietly()
 	o.abandon(q)
@@ -274,7 +275,7 @@ func (o *Owner) Retry(_ context.Context, in RetryIn) (EntriesOut, error) {
 	kind := o.cfg.Kinds[in.Queue.Kind]
 	err := o.change(0, in.Queue, func(q *state.Queue, _ *definition) error {
 		for i, e := range in.Entries {
-			at := e.At
+			at := o.here(e.At)
 			if at == 0 {
 				at = o.st.Now() + kind.backoff(e.Receive)
 			}

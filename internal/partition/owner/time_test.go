@@ -1,6 +1,7 @@
 package owner_test
 
 import (
+	"math"
 	"testing"
 	"time"
 
@@ -137,7 +138,7 @@ func TestTimeLeaps(t *testing.T) {
 		o := c.start(0)
 		for _, leap := range []time.Duration{time.Hour, time.Hour + time.Second, 3 * time.Hour} {
 			c.post(o, "x", to(q, func(p *owner.PostTarget) {
-				p.VisibleAt = state.Time(time.Now().UnixMilli() + c.elapsed.Load()/1e6 + 3600_000)
+				p.VisibleAt = state.Time(time.Now().UnixMilli() + 3600_000) // by the wall clock, which did not leap
 			}))
 			polled := make(chan int, 1)
 			go func() {
@@ -159,4 +160,55 @@ func TestTimeLeaps(t *testing.T) {
 			}
 		}
 	})
+}
+
+// Moments that callers name are of the wall clock, however it was set since the owner was
+// loaded, also the latest there are.
+func TestMomentsByTheWallClock(t *testing.T) {
+	for _, set := range []time.Duration{-time.Hour, 0, time.Hour} {
+		t.Run(set.String(), func(t *testing.T) {
+			bubble(t, func(t *testing.T, c *cluster) {
+				c.kinds = map[state.Kind]owner.Kind{attempts: {}}
+				o := c.start(0)
+				c.wall.Store(int64(set))
+				at := func(d time.Duration) state.Time { return state.Time(time.Now().Add(set + d).UnixMilli()) }
+				q := state.Target{Queue: state.Ref{Kind: attempts, ID: 1}}
+				post := func(at state.Time) {
+					t.Helper()
+					_, err := o.Post(t.Context(), owner.PostIn{Items: []owner.PostItem{{Payload: payload("x"), Targets: []owner.PostTarget{{Target: q, VisibleAt: at}}}}})
+					if err != nil {
+						t.Fatal(err)
+					}
+				}
+				want := func(what string, n int) []owner.Delivered {
+					t.Helper()
+					out := c.taken(o, 10, 0)
+					if len(out.Messages) != n {
+						t.Fatalf("%s: %d taken, not %d", what, len(out.Messages), n)
+					}
+					return out.Messages
+				}
+				post(math.MaxInt64) // stays
+				post(at(time.Minute))
+				later(59 * time.Second)
+				want("before its time", 0)
+				later(2 * time.Second)
+				got := want("at its time", 1)
+				_, err := o.Retry(t.Context(), owner.RetryIn{Queue: q.Queue, Entries: []owner.RetryEntry{{Receipt: got[0].Receipt, At: at(time.Minute)}}})
+				if err != nil {
+					t.Fatal(err)
+				}
+				later(59 * time.Second)
+				want("before it is tried again", 0)
+				later(2 * time.Second)
+				want("when it is", 1)
+				post(at(-time.Minute))
+				c.pace(o, 1, state.Pace{NotBefore: at(time.Minute)})
+				later(59 * time.Second)
+				want("before its pace allows", 0)
+				later(2 * time.Second)
+				want("when it does", 2) // that of the last receive too: its time was over
+			})
+		})
+	}
 }
