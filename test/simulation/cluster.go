@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"math/rand/v2"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/waystation/waystation/internal/bus"
@@ -23,6 +24,7 @@ import (
 type clock struct {
 	drift float64 // seconds a second, from began on
 	began time.Time
+	steps atomic.Int64 // how often the wall clock stepped
 
 	mu     sync.Mutex // guards what follows
 	offset time.Duration
@@ -47,6 +49,7 @@ func (c *clock) set(offset time.Duration) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.offset = offset
+	c.steps.Add(1)
 }
 
 // node is a place where runs of a server follow each other.

@@ -48,6 +48,8 @@ var mutants = []mutant{
 		old: "\tout, err := o.cfg.HandOver(ctx, p, in)\n\tif err != nil {\n\t\treturn false, err\n\t}\n", new: "\tout, err := o.cfg.HandOver(ctx, p, in)\n\tif err != nil {\n\t\tout.Mark = 1 << 62\n\t}\n"},
 	{known: true, name: "an answer may exceed max_payload", file: "internal/partition/service.go",
 		old: "\treturn s.cfg.Conn.MaxPayload() - envelopeBytes - maxBatch*owner.DeliveredBytes\n", new: "\treturn 1 << 30\n"},
+	{name: "moments that callers name are of the owner's time", file: owner + "clock.go",
+		old: "\tahead := o.st.Now() - state.Time(o.cfg.Wall().UnixMilli())", new: "\tahead := state.Time(0)"},
 	{known: true, name: "timers follow a wall clock that steps", file: owner + "owner.go",
 		old: "\treturn o.started.at + state.Time((o.cfg.Elapsed()-o.started.elapsed)/time.Millisecond)", new: "\treturn state.Time(o.cfg.Wall().UnixMilli())"},
 	{known: true, name: "a fenced owner refuses from old state", file: owner + "change.go",
