@@ -103,7 +103,8 @@ type message struct {
 	page            *page
 	delay           time.Duration
 	first           time.Time // asked for first
-	again           time.Time // asked for last
+	again           time.Time // asked for, or answered, last
+	asking          int       // how many requests are under way
 	unsure          time.Time // until when one that got no answer may have its effect
 	last            time.Time // until when it may have been stored
 	acked           time.Time // zero: not

@@ -18,6 +18,7 @@ func (b *book) sending(p *page, id, group, body string, delay time.Duration) *me
 		b.stats.Sends++
 	}
 	m.again, m.last = time.Now(), time.Now().Add(late)
+	m.asking++
 	return m
 }
 
@@ -25,6 +26,8 @@ func (b *book) sending(p *page, id, group, body string, delay time.Duration) *me
 func (b *book) sent(m *message, server partition.MessageID) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	m.again = time.Now()
+	m.asking--
 	if !m.acked.IsZero() {
 		if m.sentID != server && !m.purged() {
 			b.about(m, "%s: a repeated send of %s was stored again, as %v", m.page.name, m.id, server)
@@ -44,10 +47,11 @@ func (b *book) sent(m *message, server partition.MessageID) {
 func (b *book) unsent(m *message) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	m.asking--
 	m.unsure = time.Now().Add(late)
 }
 
 // settled reports whether all that was asked for a message had its effect before a time.
 func (m *message) settled(before time.Time) bool {
-	return !m.acked.IsZero() && m.acked.Before(before) && m.again.Before(before) && m.unsure.Before(before)
+	return m.asking == 0 && !m.acked.IsZero() && m.acked.Before(before) && m.again.Before(before) && m.unsure.Before(before)
 }
