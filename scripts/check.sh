@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Style and analysis: formatting, go.mod, build, vet, golangci-lint (.golangci.yml says what
-# and why).
+# Style and analysis that take a moment: formatting, go.mod, build, vet. More of it does
+# scripts/lint.sh.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
@@ -17,5 +17,3 @@ echo "== build"
 go build ./...
 echo "== vet"
 go vet ./...
-echo "== golangci-lint"
-go run github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0 run ./...
