@@ -41,8 +41,8 @@ func (b *copyBook) reach(d *due, a *attempt, e endpoint) {
 			if !b.history.mortal(q, from) {
 				continue
 			}
-			if !slices.Contains(a.moment.missing, q.ID) {
-				d.must = false // it may have gone with the queue
+			if a.answered.IsZero() || !slices.Contains(a.moment.missing, q.ID) {
+				d.must = false // it may have gone with the queue, or nobody went on when that was missing
 			}
 			for _, next := range b.history.since(e.arn, from) { // made in its place
 				d.add(place{next.ID, e.form})
