@@ -13,7 +13,7 @@ import (
 	"github.com/waystation/waystation/internal/access"
 	"github.com/waystation/waystation/internal/bus"
 	"github.com/waystation/waystation/internal/delivery"
-	"github.com/waystation/waystation/internal/scheduler"
+	"github.com/waystation/waystation/internal/schedule"
 )
 
 // Config says what a server does. Its keys are the same everywhere: the yaml
@@ -131,7 +131,7 @@ func Default() Config {
 		DeliveryConcurrency:   delivery.DefaultConcurrency,
 		DeliveryTimeout:       delivery.DefaultTimeout,
 		DisableEndpointsAfter: delivery.DefaultDisableAfter,
-		ScheduleCatchUp:       string(scheduler.CatchUpLast),
+		ScheduleCatchUp:       string(schedule.CatchUpLast),
 		ScheduleCatchUpAge:    24 * time.Hour,
 	}
 }
@@ -177,9 +177,7 @@ func (c *Config) Validate() error {
 	}
 	inRange("partitions", c.Partitions, 1, 256)
 	inRange("max-rules-per-bus", c.MaxRulesPerBus, 1, 1_000_000)
-	switch scheduler.CatchUp(c.ScheduleCatchUp) {
-	case scheduler.CatchUpAll, scheduler.CatchUpLast, scheduler.CatchUpNone:
-	default:
+	if !schedule.CatchUp(c.ScheduleCatchUp).Valid() {
 		bad("schedule-catch-up: %q is unknown, it can be all, last or none", c.ScheduleCatchUp)
 	}
 	if c.ScheduleCatchUpAge < 0 || c.ScheduleCatchUpAge > maxCatchUpAge {

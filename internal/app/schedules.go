@@ -6,6 +6,7 @@ import (
 
 	"github.com/waystation/waystation/internal/bus"
 	"github.com/waystation/waystation/internal/registry"
+	"github.com/waystation/waystation/internal/schedule"
 	"github.com/waystation/waystation/internal/scheduler"
 	"github.com/waystation/waystation/internal/telemetry"
 	"github.com/waystation/waystation/internal/topic"
@@ -15,7 +16,7 @@ func (a *App) openScheduler(context.Context) (opened, error) {
 	var err error
 	a.scheduler, err = scheduler.New(scheduler.Config{
 		Registry: a.registry, Access: a.access, Partitions: a.partitions, Topics: scheduledTopics{a.topics}, Buses: scheduledBuses{a.buses},
-		CatchUp: scheduler.CatchUp(a.cfg.ScheduleCatchUp), CatchUpAge: a.cfg.ScheduleCatchUpAge, Logger: a.log.With(keyService, "scheduler"),
+		CatchUp: schedule.CatchUp(a.cfg.ScheduleCatchUp), CatchUpAge: a.cfg.ScheduleCatchUpAge, Logger: a.log.With(keyService, "scheduler"),
 		Observe: func(n scheduler.Counted) {
 			a.metrics.Schedules(telemetry.ScheduleCounts{
 				Fired: n.Fired, Retried: n.Retried, Redriven: n.Redriven, Failed: n.Failed, Skipped: n.Skipped,

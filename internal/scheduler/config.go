@@ -9,6 +9,7 @@ import (
 	"github.com/waystation/waystation/internal/access"
 	"github.com/waystation/waystation/internal/partition"
 	"github.com/waystation/waystation/internal/registry"
+	"github.com/waystation/waystation/internal/schedule"
 )
 
 // Partitions hold schedules and queues; *partition.Service has these methods.
@@ -71,17 +72,6 @@ type Plan struct {
 	Alone bool
 }
 
-// CatchUp says which of the times that were missed are fired late: those of which the
-// window was over a minute ago.
-type CatchUp string
-
-// What is caught up.
-const (
-	CatchUpAll  CatchUp = "all"
-	CatchUpLast CatchUp = "last" // of one schedule, unless a time that was not missed is due too
-	CatchUpNone CatchUp = "none" // but schedules that fire once
-)
-
 // Config of a Service.
 type Config struct {
 	Registry   *registry.Registry
@@ -90,8 +80,8 @@ type Config struct {
 	Topics     Topics
 	Buses      Buses
 	// CatchUp and CatchUpAge: what was missed by more is never fired. Defaults
-	// CatchUpLast; an age of 0 fires nothing that was missed.
-	CatchUp    CatchUp
+	// schedule.CatchUpLast; an age of 0 fires nothing that was missed.
+	CatchUp    schedule.CatchUp
 	CatchUpAge time.Duration
 	// Now is the clock of schedules; default time.Now.
 	Now   func() time.Time
@@ -114,11 +104,10 @@ func (c *Config) setDefaults() error {
 	if c.Registry == nil || c.Access == nil || c.Partitions == nil || c.Topics == nil || c.Buses == nil {
 		return errors.New("scheduler: Registry, Access, Partitions, Topics and Buses are needed")
 	}
-	switch c.CatchUp {
-	case "":
-		c.CatchUp = CatchUpLast
-	case CatchUpAll, CatchUpLast, CatchUpNone:
-	default:
+	if c.CatchUp == "" {
+		c.CatchUp = schedule.CatchUpLast
+	}
+	if !c.CatchUp.Valid() {
 		return errors.New("scheduler: CatchUp is all, last or none")
 	}
 	if c.CatchUpAge < 0 {
@@ -150,9 +139,6 @@ const (
 	// DefaultRetries and DefaultAge of retry policies.
 	DefaultRetries = 185
 	DefaultAge     = 24 * time.Hour
-	// grace is how late a time may be fired without being missed: schedules are
-	// precise to a minute.
-	grace = time.Minute
 	// AtAllowance is how long ago the time of a schedule that fires once may be when it
 	// is made, to be fired at once; else it never is.
 	AtAllowance = 5 * time.Minute

@@ -189,22 +189,22 @@ func (f *firing) schedule(ctx context.Context, g *registry.ScheduleGroup, payloa
 		}
 		now = due // by the clock of the partition
 	}
-	decided := t.decide(f.s.cfg.CatchUp, f.s.cfg.CatchUpAge, now)
-	if decided.skipped {
+	decided := t.Decide(f.s.cfg.CatchUp, f.s.cfg.CatchUpAge, milli(x.Next), now)
+	if decided.Skipped {
 		f.counted.Skipped++
 		if f.s.told.may("skipped "+x.Name, now) {
 			f.s.log.Info("times of a schedule were missed, and not all are fired late", logkey.Resource, g.ScheduleARN(x.Name), "from", milli(x.Next), "until", now.UTC())
 		}
 	}
-	if !decided.fire.IsZero() {
-		p := pending{Schedule: x.Name, Created: x.Created, Target: x.Target, Nominal: decided.fire.UnixMilli(), First: f.s.cfg.Now().UnixMilli()}
+	if !decided.Fire.IsZero() {
+		p := pending{Schedule: x.Name, Created: x.Created, Target: x.Target, Nominal: decided.Fire.UnixMilli(), First: f.s.cfg.Now().UnixMilli()}
 		if err := f.attempt(ctx, g, &p); err != nil {
 			return err
 		}
 		x.Fired = p.Nominal
 	}
-	if x.Next = 0; !decided.next.IsZero() {
-		x.Next = decided.next.UnixMilli()
+	if x.Next = 0; !decided.Next.IsZero() {
+		x.Next = decided.Next.UnixMilli()
 	} else if x.DeleteAfter {
 		f.condition.Remove = true
 		return nil

@@ -13,6 +13,7 @@ import (
 
 	"github.com/waystation/waystation/internal/partition"
 	"github.com/waystation/waystation/internal/registry"
+	"github.com/waystation/waystation/internal/schedule"
 	"github.com/waystation/waystation/internal/scheduler"
 )
 
@@ -329,7 +330,7 @@ func TestUpdatesRaceWithFirings(t *testing.T) {
 // Nodes are killed at any moment while schedules fire: each time is fired exactly once.
 func TestExactlyOnceThroughKills(t *testing.T) {
 	bubble(t, 3, func(t *testing.T, c *cluster) {
-		c.catchUp = scheduler.CatchUpAll
+		c.catchUp = schedule.CatchUpAll
 		nodes := map[string]*node{"one": c.start("one"), "two": c.start("two")}
 		q := nodes["one"].queue("jobs")
 		start := c.now().Add(30 * time.Second).Truncate(time.Second)
@@ -361,7 +362,7 @@ func TestExactlyOnceThroughKills(t *testing.T) {
 
 // What fell due while nothing ran is fired by the rule.
 func TestCatchUp(t *testing.T) {
-	for rule, want := range map[scheduler.CatchUp]int{scheduler.CatchUpAll: 4, scheduler.CatchUpLast: 2, scheduler.CatchUpNone: 1} {
+	for rule, want := range map[schedule.CatchUp]int{schedule.CatchUpAll: 4, schedule.CatchUpLast: 2, schedule.CatchUpNone: 1} {
 		t.Run(string(rule), func(t *testing.T) {
 			bubble(t, 1, func(t *testing.T, c *cluster) {
 				c.catchUp = rule

@@ -19,6 +19,7 @@ import (
 	"github.com/waystation/waystation/internal/jet/jetsim"
 	"github.com/waystation/waystation/internal/partition"
 	"github.com/waystation/waystation/internal/registry"
+	"github.com/waystation/waystation/internal/schedule"
 	"github.com/waystation/waystation/internal/scheduler"
 	"github.com/waystation/waystation/internal/topic"
 )
@@ -39,7 +40,7 @@ type cluster struct {
 	world      *jetsim.World
 	partitions uint32
 	acc        *access.Access
-	catchUp    scheduler.CatchUp
+	catchUp    schedule.CatchUp
 	age        time.Duration
 	ahead      atomic.Int64 // of all clocks
 	set        atomic.Int64 // wall clocks alone, by so much
@@ -63,7 +64,7 @@ func bubble(t *testing.T, partitions uint32, f func(t *testing.T, c *cluster)) {
 		}
 		c := &cluster{
 			t: t, world: jetsim.New(jetsim.Options{Seed: 1, AckTimeout: time.Second}), partitions: partitions, acc: acc,
-			catchUp: scheduler.CatchUpLast, age: 24 * time.Hour,
+			catchUp: schedule.CatchUpLast, age: 24 * time.Hour,
 		}
 		defer func() {
 			for _, n := range c.nodes {

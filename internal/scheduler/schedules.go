@@ -127,13 +127,13 @@ func (x *Schedule) resume(old *Schedule, now time.Time) error {
 	from := now
 	if old.Next != 0 {
 		from = milli(old.Next).Add(-1)
-	} else if old.Disabled && t.e.Once() {
+	} else if old.Disabled && t.Once() {
 		from = now.Add(-AtAllowance - 1)
 	}
 	if fired := milli(x.Fired); from.Before(fired) {
 		from = fired
 	}
-	if n, ok := t.after(from); ok {
+	if n, ok := t.After(from); ok {
 		x.Next = n.UnixMilli()
 	}
 	return nil

@@ -6,6 +6,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/waystation/waystation/internal/schedule"
 )
 
 func parsed(t *testing.T, s string) time.Time {
@@ -17,7 +19,7 @@ func parsed(t *testing.T, s string) time.Time {
 	return at
 }
 
-func mustTimes(t *testing.T, x *Schedule) times {
+func mustTimes(t *testing.T, x *Schedule) *times {
 	t.Helper()
 	all, err := x.times()
 	if err != nil {
@@ -62,7 +64,7 @@ func TestTimes(t *testing.T) {
 				break
 			}
 			got = append(got, at.UTC().Format(time.DateTime))
-			at, ok = all.after(at)
+			at, ok = all.After(at)
 		}
 		if fmt.Sprint(got) != fmt.Sprint(want) {
 			t.Errorf("%+v: %q, want %q", test.x, got, want)
@@ -77,46 +79,46 @@ func TestDecide(t *testing.T) {
 		expression string
 		next       string
 		window     int
-		rule       CatchUp
+		rule       schedule.CatchUp
 		age        time.Duration
 		now        string
 		fire, then string // "": none
 		skipped    bool
 	}{
-		{"rate(1 hour)", "2026-01-01 10:00:00", 0, CatchUpLast, 24 * time.Hour, "2026-01-01 10:00:00", "2026-01-01 10:00:00", "2026-01-01 11:00:00", false},
-		{"rate(1 hour)", "2026-01-01 10:00:00", 0, CatchUpNone, 24 * time.Hour, "2026-01-01 10:00:59", "2026-01-01 10:00:00", "2026-01-01 11:00:00", false},
-		{"rate(1 hour)", "2026-01-01 10:00:00", 0, CatchUpNone, 24 * time.Hour, "2026-01-01 13:30:00", "", "2026-01-01 14:00:00", true},
-		{"rate(1 hour)", "2026-01-01 10:00:00", 0, CatchUpLast, 24 * time.Hour, "2026-01-01 13:30:00", "2026-01-01 13:00:00", "2026-01-01 14:00:00", true},
-		{"rate(1 hour)", "2026-01-01 10:00:00", 0, CatchUpLast, 24 * time.Hour, "2026-01-01 10:30:00", "2026-01-01 10:00:00", "2026-01-01 11:00:00", false},
-		{"rate(1 hour)", "2026-01-01 10:00:00", 0, CatchUpAll, 24 * time.Hour, "2026-01-01 13:30:00", "2026-01-01 10:00:00", "2026-01-01 11:00:00", false},
-		{"rate(1 hour)", "2026-01-01 10:00:00", 0, CatchUpAll, 2 * time.Hour, "2026-01-01 13:30:00", "2026-01-01 12:00:00", "2026-01-01 13:00:00", true},
-		{"rate(1 hour)", "2026-01-01 10:00:00", 0, CatchUpAll, 10 * time.Minute, "2026-01-01 13:30:00", "", "2026-01-01 14:00:00", true},
-		{"rate(1 hour)", "2026-01-01 10:00:00", 0, CatchUpLast, 10 * time.Minute, "2026-01-01 13:30:00", "", "2026-01-01 14:00:00", true},
-		{"rate(1 hour)", "2026-01-01 10:00:00", 0, CatchUpLast, 0, "2026-01-01 13:30:00", "", "2026-01-01 14:00:00", true},
+		{"rate(1 hour)", "2026-01-01 10:00:00", 0, schedule.CatchUpLast, 24 * time.Hour, "2026-01-01 10:00:00", "2026-01-01 10:00:00", "2026-01-01 11:00:00", false},
+		{"rate(1 hour)", "2026-01-01 10:00:00", 0, schedule.CatchUpNone, 24 * time.Hour, "2026-01-01 10:00:59", "2026-01-01 10:00:00", "2026-01-01 11:00:00", false},
+		{"rate(1 hour)", "2026-01-01 10:00:00", 0, schedule.CatchUpNone, 24 * time.Hour, "2026-01-01 13:30:00", "", "2026-01-01 14:00:00", true},
+		{"rate(1 hour)", "2026-01-01 10:00:00", 0, schedule.CatchUpLast, 24 * time.Hour, "2026-01-01 13:30:00", "2026-01-01 13:00:00", "2026-01-01 14:00:00", true},
+		{"rate(1 hour)", "2026-01-01 10:00:00", 0, schedule.CatchUpLast, 24 * time.Hour, "2026-01-01 10:30:00", "2026-01-01 10:00:00", "2026-01-01 11:00:00", false},
+		{"rate(1 hour)", "2026-01-01 10:00:00", 0, schedule.CatchUpAll, 24 * time.Hour, "2026-01-01 13:30:00", "2026-01-01 10:00:00", "2026-01-01 11:00:00", false},
+		{"rate(1 hour)", "2026-01-01 10:00:00", 0, schedule.CatchUpAll, 2 * time.Hour, "2026-01-01 13:30:00", "2026-01-01 12:00:00", "2026-01-01 13:00:00", true},
+		{"rate(1 hour)", "2026-01-01 10:00:00", 0, schedule.CatchUpAll, 10 * time.Minute, "2026-01-01 13:30:00", "", "2026-01-01 14:00:00", true},
+		{"rate(1 hour)", "2026-01-01 10:00:00", 0, schedule.CatchUpLast, 10 * time.Minute, "2026-01-01 13:30:00", "", "2026-01-01 14:00:00", true},
+		{"rate(1 hour)", "2026-01-01 10:00:00", 0, schedule.CatchUpLast, 0, "2026-01-01 13:30:00", "", "2026-01-01 14:00:00", true},
 		// One that is due and was not missed is the last.
-		{"rate(1 minute)", "2026-01-01 10:00:00", 0, CatchUpLast, 24 * time.Hour, "2026-01-01 10:05:30", "2026-01-01 10:05:00", "2026-01-01 10:06:00", true},
-		{"rate(1 minute)", "2026-01-01 10:00:00", 0, CatchUpNone, 24 * time.Hour, "2026-01-01 10:05:30", "2026-01-01 10:05:00", "2026-01-01 10:06:00", true},
+		{"rate(1 minute)", "2026-01-01 10:00:00", 0, schedule.CatchUpLast, 24 * time.Hour, "2026-01-01 10:05:30", "2026-01-01 10:05:00", "2026-01-01 10:06:00", true},
+		{"rate(1 minute)", "2026-01-01 10:00:00", 0, schedule.CatchUpNone, 24 * time.Hour, "2026-01-01 10:05:30", "2026-01-01 10:05:00", "2026-01-01 10:06:00", true},
 		// A window that is not over is nothing missed.
-		{"rate(1 day)", "2026-01-01 10:00:00", 60, CatchUpNone, 24 * time.Hour, "2026-01-01 11:00:00", "2026-01-01 10:00:00", "2026-01-02 10:00:00", false},
-		{"rate(1 day)", "2026-01-01 10:00:00", 60, CatchUpNone, 24 * time.Hour, "2026-01-01 11:02:00", "", "2026-01-02 10:00:00", true},
+		{"rate(1 day)", "2026-01-01 10:00:00", 60, schedule.CatchUpNone, 24 * time.Hour, "2026-01-01 11:00:00", "2026-01-01 10:00:00", "2026-01-02 10:00:00", false},
+		{"rate(1 day)", "2026-01-01 10:00:00", 60, schedule.CatchUpNone, 24 * time.Hour, "2026-01-01 11:02:00", "", "2026-01-02 10:00:00", true},
 		// What fires once does late, whatever the rule, up to the age.
-		{"at(2026-01-01T10:00:00)", "2026-01-01 10:00:00", 0, CatchUpNone, 24 * time.Hour, "2026-01-02 09:00:00", "2026-01-01 10:00:00", "", false},
-		{"at(2026-01-01T10:00:00)", "2026-01-01 10:00:00", 0, CatchUpAll, 24 * time.Hour, "2026-01-02 11:00:00", "", "", true},
-		{"cron(0 9 ? * MON *)", "2026-01-05 09:00:00", 0, CatchUpLast, 24 * time.Hour, "2026-02-02 20:00:00", "2026-02-02 09:00:00", "2026-02-09 09:00:00", true},
-		{"cron(0 9 ? * MON *)", "2026-01-05 09:00:00", 0, CatchUpLast, 24 * time.Hour, "2026-02-04 20:00:00", "", "2026-02-09 09:00:00", true},
-		{"cron(0 9 1 1 ? 2026)", "2026-01-01 09:00:00", 0, CatchUpLast, 24 * time.Hour, "2026-01-01 09:00:00", "2026-01-01 09:00:00", "", false},
+		{"at(2026-01-01T10:00:00)", "2026-01-01 10:00:00", 0, schedule.CatchUpNone, 24 * time.Hour, "2026-01-02 09:00:00", "2026-01-01 10:00:00", "", false},
+		{"at(2026-01-01T10:00:00)", "2026-01-01 10:00:00", 0, schedule.CatchUpAll, 24 * time.Hour, "2026-01-02 11:00:00", "", "", true},
+		{"cron(0 9 ? * MON *)", "2026-01-05 09:00:00", 0, schedule.CatchUpLast, 24 * time.Hour, "2026-02-02 20:00:00", "2026-02-02 09:00:00", "2026-02-09 09:00:00", true},
+		{"cron(0 9 ? * MON *)", "2026-01-05 09:00:00", 0, schedule.CatchUpLast, 24 * time.Hour, "2026-02-04 20:00:00", "", "2026-02-09 09:00:00", true},
+		{"cron(0 9 1 1 ? 2026)", "2026-01-01 09:00:00", 0, schedule.CatchUpLast, 24 * time.Hour, "2026-01-01 09:00:00", "2026-01-01 09:00:00", "", false},
 	} {
 		x := &Schedule{Expression: test.expression, Window: test.window, Next: parsed(t, test.next).UnixMilli()}
 		x.Anchor = x.Next
-		d := mustTimes(t, x).decide(test.rule, test.age, parsed(t, test.now))
+		d := mustTimes(t, x).Decide(test.rule, test.age, milli(x.Next), parsed(t, test.now))
 		show := func(at time.Time) string {
 			if at.IsZero() {
 				return ""
 			}
 			return at.UTC().Format(time.DateTime)
 		}
-		if show(d.fire) != test.fire || show(d.next) != test.then || d.skipped != test.skipped {
-			t.Errorf("%+v\n  fires %q, then %q, skipped %v", test, show(d.fire), show(d.next), d.skipped)
+		if show(d.Fire) != test.fire || show(d.Next) != test.then || d.Skipped != test.skipped {
+			t.Errorf("%+v\n  fires %q, then %q, skipped %v", test, show(d.Fire), show(d.Next), d.Skipped)
 		}
 	}
 }
@@ -136,13 +138,13 @@ func TestLastBefore(t *testing.T) {
 			end := first.Add(1 + time.Duration(r.Int64N(int64(90*24*time.Hour))))
 			want := first
 			for {
-				next, ok := all.after(want)
+				next, ok := all.After(want)
 				if !ok || !next.Before(end) {
 					break
 				}
 				want = next
 			}
-			if got := all.lastBefore(first, end); !got.Equal(want) {
+			if got := all.LastBefore(first, end); !got.Equal(want) {
 				t.Fatalf("%s before %v: %v, want %v", expression, end, got, want)
 			}
 		}
