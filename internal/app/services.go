@@ -22,6 +22,7 @@ import (
 	"github.com/waystation/waystation/internal/jet"
 	"github.com/waystation/waystation/internal/partition"
 	"github.com/waystation/waystation/internal/registry"
+	"github.com/waystation/waystation/internal/schedule"
 	"github.com/waystation/waystation/internal/scheduler"
 	"github.com/waystation/waystation/internal/telemetry"
 	"github.com/waystation/waystation/internal/topic"
@@ -164,10 +165,11 @@ func (a *App) openRegistry(ctx context.Context) (opened, error) {
 	}
 	a.buses, err = bus.New(bus.Config{
 		Registry: a.registry, Access: a.access, MaxRules: a.cfg.MaxRulesPerBus, Logger: a.log.With(keyService, "bus"),
+		CatchUp: schedule.CatchUp(a.cfg.ScheduleCatchUp), CatchUpAge: a.cfg.ScheduleCatchUpAge,
 		Observe: func(n bus.Counted) {
 			a.metrics.Buses(telemetry.BusCounts{
 				Put: n.Put, Matched: n.Matched, Delivered: n.Delivered, Failed: n.Failed, Redriven: n.Redriven,
-				Archived: n.Archived, Replayed: n.Replayed,
+				Archived: n.Archived, Replayed: n.Replayed, Scheduled: n.Scheduled,
 			})
 		},
 	})

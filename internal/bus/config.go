@@ -10,6 +10,7 @@ import (
 	"github.com/waystation/waystation/internal/inlet"
 	"github.com/waystation/waystation/internal/partition"
 	"github.com/waystation/waystation/internal/registry"
+	"github.com/waystation/waystation/internal/schedule"
 )
 
 // Config of a Service.
@@ -20,6 +21,10 @@ type Config struct {
 	// MaxRules of one bus; 0: DefaultMaxRules. Nodes that make some at the same instant
 	// may overshoot it by a few.
 	MaxRules int
+	// CatchUp and CatchUpAge: what times of rules with a schedule are fired that were missed,
+	// and by how much at most. Defaults schedule.CatchUpLast; an age of 0 fires none.
+	CatchUp    schedule.CatchUp
+	CatchUpAge time.Duration
 	// Now is the clock of events; default time.Now.
 	Now   func() time.Time
 	NewID func() partition.MessageID // default partition.NewID
@@ -37,6 +42,12 @@ func (c *Config) setDefaults() error {
 	}
 	if c.MaxRules == 0 {
 		c.MaxRules = DefaultMaxRules
+	}
+	if c.CatchUp == "" {
+		c.CatchUp = schedule.CatchUpLast
+	}
+	if !c.CatchUp.Valid() || c.CatchUpAge < 0 {
+		return errors.New("bus: CatchUp is all, last or none, and CatchUpAge not negative")
 	}
 	if c.Now == nil {
 		c.Now = time.Now

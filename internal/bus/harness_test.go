@@ -46,6 +46,8 @@ type fixture struct {
 	posts   int                               // guarded by mu
 	ask     func([]partition.PostItem) error  // before each post, may be nil; guarded by mu
 	publish func(body string) (string, error) // before each publish, may be nil; guarded by mu
+	// instead of each conditional post; may be nil; guarded by mu
+	postIf func(post func() ([]partition.Posted, error)) ([]partition.Posted, error)
 }
 
 func newFixture(t testing.TB, partitions uint32, enforce bool) *fixture {
@@ -74,7 +76,7 @@ func (f *fixture) start(partitions uint32) {
 	}
 	f.reg, err = registry.Open(ctx, node, "ws", registry.Config{Place: func(q *registry.Queue) uint32 { return f.parts.Place(q) }, Now: f.now})
 	must()
-	f.Service, err = bus.New(bus.Config{Registry: f.reg, Access: f.acc, Now: f.now, MaxRules: f.rules, Observe: f.observe})
+	f.Service, err = bus.New(bus.Config{Registry: f.reg, Access: f.acc, Now: f.now, MaxRules: f.rules, CatchUpAge: 24 * time.Hour, Observe: f.observe})
 	must()
 	f.topics, err = topic.New(topic.Config{Registry: f.reg, Access: f.acc, Now: f.now})
 	must()
@@ -134,6 +136,7 @@ func (f *fixture) observe(c bus.Counted) {
 	f.counted.Redriven += c.Redriven
 	f.counted.Archived += c.Archived
 	f.counted.Replayed += c.Replayed
+	f.counted.Scheduled += c.Scheduled
 }
 
 func (f *fixture) wantCounted(want bus.Counted) {
@@ -154,6 +157,17 @@ type posting struct {
 
 func (p posting) Post(ctx context.Context, from uint32, items []partition.PostItem) ([]partition.Posted, error) {
 	return p.f.post(ctx, from, items)
+}
+
+func (p posting) PostIf(ctx context.Context, from uint32, conditions []partition.Condition, items []partition.PostItem) ([]partition.Posted, error) {
+	p.f.mu.Lock()
+	instead := p.f.postIf
+	p.f.mu.Unlock()
+	post := func() ([]partition.Posted, error) { return p.f.parts.PostIf(ctx, from, conditions, items) }
+	if instead != nil {
+		return instead(post)
+	}
+	return post()
 }
 
 func (f *fixture) post(ctx context.Context, from uint32, items []partition.PostItem) ([]partition.Posted, error) {

@@ -33,6 +33,7 @@ type Counted struct {
 	Redriven  int // of the failed ones, into dead-letter queues
 	Archived  int // into archives
 	Replayed  int // out of them
+	Scheduled int // times of rules with a schedule
 }
 
 func (c *Counted) add(o Counted) {
@@ -43,6 +44,7 @@ func (c *Counted) add(o Counted) {
 	c.Redriven += o.Redriven
 	c.Archived += o.Archived
 	c.Replayed += o.Replayed
+	c.Scheduled += o.Scheduled
 }
 
 // Put puts events on buses: each goes to the targets of the rules that it matches.
@@ -194,7 +196,12 @@ func (d *delivery) distribute(ctx context.Context, b *registry.Bus) error {
 	if err != nil {
 		return err
 	}
-	for _, t := range d.replay.chosen(targets) {
+	return d.route(ctx, d.replay.chosen(targets))
+}
+
+// route finds where targets of a bus get the event.
+func (d *delivery) route(ctx context.Context, targets []*target) error {
+	for _, t := range targets {
 		if t.at.Kind != busKind {
 			if err := d.send(ctx, t); err != nil {
 				return err

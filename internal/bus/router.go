@@ -63,6 +63,7 @@ func (s *Service) ruleChanged(old, now *registry.Rule) {
 	}
 	bus, name := def.Parts()
 	at := place{def.Account, def.Region, bus}
+	defer s.ticks.changed(old, now)
 	if now == nil {
 		s.dropRule(at, name)
 		return

@@ -42,7 +42,7 @@ func (s *Service) PutRule(ctx context.Context, b *registry.Bus, name string, def
 			}
 		case err == nil:
 			now, err := s.updateRule(ctx, b, name, func(r *registry.Rule) error {
-				r.Pattern, r.Disabled, r.Description, r.RoleARN = def.Pattern, def.Disabled, def.Description, def.RoleARN
+				r.Pattern, r.Schedule, r.Disabled, r.Description, r.RoleARN = def.Pattern, def.Schedule, def.Disabled, def.Description, def.RoleARN
 				return nil
 			})
 			if !errors.Is(err, ErrNoRule) {
@@ -55,6 +55,7 @@ func (s *Service) PutRule(ctx context.Context, b *registry.Bus, name string, def
 		if s.router(place{b.Account, b.Region, b.Name}, false).count(def.Bus) >= s.cfg.MaxRules {
 			return nil, ErrRules
 		}
+		s.scheduled(&registry.Rule{}, &def)
 		made, created, err := table.Create(ctx, &def, func(*registry.Rule) bool { return true })
 		if err != nil {
 			return nil, err
@@ -89,7 +90,12 @@ func (s *Service) updateRule(ctx context.Context, b *registry.Bus, name string, 
 		if r.Bus != b.Incarnation() {
 			return ErrNoRule
 		}
-		return change(r)
+		was := *r
+		if err := change(r); err != nil {
+			return err
+		}
+		s.scheduled(&was, r)
+		return nil
 	})
 	return now, noRule(err)
 }

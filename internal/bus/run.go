@@ -22,11 +22,12 @@ func Kinds() map[partition.Kind]partition.KindTerms {
 		partition.KindArrivals: {Visibility: 2 * packLimit},
 		partition.KindArchives: {},
 		partition.KindReplays:  {Visibility: replayVisibility},
+		partition.KindTicks:    {Visibility: tickVisibility},
 	}
 }
 
-// Run packs and expires archived events, and carries out replays, until ctx ends. Nodes that only
-// put events need not run it, if others do.
+// Run packs and expires archived events, carries out replays, and fires rules with a schedule,
+// until ctx ends. Nodes that only put events need not run it, if others do.
 func (s *Service) Run(ctx context.Context) error {
 	select {
 	case <-s.reg.Ready():
@@ -36,6 +37,7 @@ func (s *Service) Run(ctx context.Context) error {
 	var wg sync.WaitGroup
 	defer wg.Wait()
 	wg.Go(func() { s.sweep(ctx) })
+	wg.Go(func() { s.keepTicks(ctx) })
 	for range packers {
 		wg.Go(func() { s.runPacker(ctx) })
 	}
@@ -46,6 +48,7 @@ func (s *Service) Run(ctx context.Context) error {
 			id := p
 			wg.Go(func() { s.takeArrivals(ctx, id) })
 			wg.Go(func() { s.takeReplays(ctx, id) })
+			wg.Go(func() { s.takeTicks(ctx, id) })
 		}
 		select {
 		case <-ctx.Done():

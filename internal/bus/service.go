@@ -35,6 +35,7 @@ type Service struct {
 	wake    chan struct{} // of capacity 1: there is something to sweep
 	shorter atomic.Bool   // the retention of an archive changed
 	replays replaying
+	ticks   ticking
 
 	mu      sync.RWMutex
 	routers map[place]*router // of buses that have rules or archives; guarded by mu
@@ -54,6 +55,7 @@ func New(cfg Config) (*Service, error) {
 	}
 	s.wake = make(chan struct{}, 1)
 	s.packing = packing{list: make(chan toPack, maxToPack), state: make(map[toPack]packState)}
+	s.ticks = newTicking()
 	s.replays = replaying{all: make(map[uint64]*registry.Replay), room: make(chan struct{}, maxReplaysHere)}
 	s.reg.Rules().OnChange(s.ruleChanged)
 	s.reg.Connections().OnChange(s.connectionChanged)

@@ -50,6 +50,8 @@ const (
 	KindArchives
 	// KindReplays are bus's: replays that go on.
 	KindReplays
+	// KindTicks are bus's: when a rule with a schedule falls due.
+	KindTicks
 )
 
 // NameOf is the name of a message, to replace or cancel it.

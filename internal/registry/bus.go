@@ -67,6 +67,14 @@ type Rule struct {
 	Targets []Target `cbor:"16,keyasint,omitempty"`
 
 	Tags map[string]string `cbor:"17,keyasint,omitempty"`
+
+	// Schedule at which it fires, as package schedule reads it; "": none.
+	Schedule string `cbor:"18,keyasint,omitempty"`
+	// Since is from when on the schedule counts, in Unix milliseconds, and rises each time
+	// that it begins anew; 0: there never was one.
+	Since int64 `cbor:"19,keyasint,omitempty"`
+	// Partition on which it waits for its time.
+	Partition uint32 `cbor:"20,keyasint,omitempty"`
 }
 
 // Target is what gets the events that match a rule. Of Input, InputPath and Template

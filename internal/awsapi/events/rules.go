@@ -52,11 +52,13 @@ func (s *service) putRule(ctx context.Context, c *protocol.Call, in *putRuleInpu
 	if in.State == enabledCloudTrail {
 		return nil, badParameter("State", "there are no events of CloudTrail here, use ENABLED.")
 	}
-	if _, err := pattern.Compile(pattern.Events, []byte(in.EventPattern)); err != nil {
-		return nil, failure(err)
+	if in.EventPattern != "" {
+		if _, err := pattern.Compile(pattern.Events, []byte(in.EventPattern)); err != nil {
+			return nil, failure(err)
+		}
 	}
 	made, err := s.buses.PutRule(ctx, b, in.Name, registry.Rule{
-		Pattern: in.EventPattern, Disabled: in.State == disabled, Description: in.Description, RoleARN: in.RoleArn,
+		Pattern: in.EventPattern, Schedule: in.ScheduleExpression, Disabled: in.State == disabled, Description: in.Description, RoleARN: in.RoleArn,
 		CreatedBy: c.Account, Tags: tags,
 	})
 	if err != nil {
@@ -82,7 +84,7 @@ func checkWhen(b *registry.Bus, in *putRuleInput) error {
 	case e.Once():
 		return badParameter("ScheduleExpression", "rules take rate and cron expressions.")
 	}
-	return badParameter("ScheduleExpression", "it is valid, but rules with a schedule are not supported yet.")
+	return nil
 }
 
 // deleteRule removes a rule without targets; one that is not there is no error.
@@ -111,7 +113,7 @@ func (s *service) describeRule(ctx context.Context, c *protocol.Call, in *ruleIn
 		return nil, err
 	}
 	return &describeRuleOutput{
-		Name: in.Name, Arn: r.ARN(), EventPattern: r.Pattern, State: state(r), Description: r.Description, RoleArn: r.RoleARN,
+		Name: in.Name, Arn: r.ARN(), EventPattern: r.Pattern, ScheduleExpression: r.Schedule, State: state(r), Description: r.Description, RoleArn: r.RoleARN,
 		EventBusName: b.Name, CreatedBy: r.CreatedBy,
 	}, nil
 }
@@ -155,7 +157,7 @@ func (s *service) listRules(ctx context.Context, c *protocol.Call, in *listRules
 	for i, r := range list {
 		_, l.after = r.Parts()
 		out.Rules[i] = rule{
-			Name: l.after, Arn: r.ARN(), EventPattern: r.Pattern, State: state(r), Description: r.Description, RoleArn: r.RoleARN, EventBusName: b.Name,
+			Name: l.after, Arn: r.ARN(), EventPattern: r.Pattern, ScheduleExpression: r.Schedule, State: state(r), Description: r.Description, RoleArn: r.RoleARN, EventBusName: b.Name,
 		}
 	}
 	out.NextToken, err = s.next(ctx, l, more, l.after)

@@ -16,7 +16,7 @@ func TestRules(t *testing.T) {
 		t.Fatalf("%+v, %v", out, err)
 	}
 	d, err := e.describeRule(ctx, c, &ruleInput{Name: "b"})
-	if want := (describeRuleOutput{"b", out.RuleArn, pattern, disabled, "d", "role", "default", account}); err != nil || *d != want {
+	if want := (describeRuleOutput{"b", out.RuleArn, pattern, "", disabled, "d", "role", "default", account}); err != nil || *d != want {
 		t.Errorf("%+v, %v", d, err)
 	}
 	if _, err := e.enableRule(ctx, c, &ruleInput{Name: "b"}); err != nil {
@@ -94,7 +94,6 @@ func TestBadRules(t *testing.T) {
 		{putRuleInput{Name: "r"}, "ValidationException", "Parameter(s) EventPattern or ScheduleExpression must be specified."},
 		{putRuleInput{Name: "r", EventPattern: `{"source":"shop"}`}, "InvalidEventPatternException", "Event pattern is not valid. Reason: …"},
 		{putRuleInput{Name: "r", EventPattern: strings.Repeat(" ", 4097)}, "ValidationException", "1 validation error…"},
-		{putRuleInput{Name: "r", ScheduleExpression: "rate(5 minutes)"}, "ValidationException", "Parameter ScheduleExpression is not valid. Reason: it is valid, but rules with a schedule are not supported yet."},
 		{putRuleInput{Name: "r", ScheduleExpression: "rate(5 minute)"}, "ValidationException", "Parameter ScheduleExpression is not valid. Reason: …"},
 		{putRuleInput{Name: "r", ScheduleExpression: "at(2030-01-31T08:00:00)"}, "ValidationException", "Parameter ScheduleExpression is not valid. Reason: rules take rate and cron expressions."},
 		{putRuleInput{Name: "r", ScheduleExpression: "rate(5 minutes)", EventBusName: "orders"}, "ValidationException", "ScheduleExpression is supported only on the default event bus."},
@@ -170,4 +169,30 @@ func TestTargets(t *testing.T) {
 	}
 	_, err = e.putTargets(ctx, c, &putTargetsInput{Rule: "r", Targets: []target{more[0], more[0]}})
 	wantError(t, err, "ValidationException", "Duplicate target id d.")
+}
+
+// A rule of the default bus may have a schedule, with a pattern or without one; what it is
+// put with takes the place of what it was.
+func TestRulesWithSchedules(t *testing.T) {
+	t.Parallel()
+	e := newEnv(t)
+	ctx, c := t.Context(), as(account)
+	const pattern = `{"source":["shop"]}`
+	for _, in := range []putRuleInput{
+		{Name: "r", ScheduleExpression: "rate(5 minutes)"},
+		{Name: "r", ScheduleExpression: "cron(0 9 ? * MON-FRI *)", EventPattern: pattern},
+		{Name: "r", EventPattern: pattern},
+	} {
+		if _, err := e.putRule(ctx, c, &in); err != nil {
+			t.Fatal(err)
+		}
+		d, err := e.describeRule(ctx, c, &ruleInput{Name: "r"})
+		if err != nil || d.ScheduleExpression != in.ScheduleExpression || d.EventPattern != in.EventPattern {
+			t.Errorf("%+v, %v", d, err)
+		}
+		l, err := e.listRules(ctx, c, &listRulesInput{})
+		if err != nil || len(l.Rules) != 1 || l.Rules[0].ScheduleExpression != in.ScheduleExpression || l.Rules[0].EventPattern != in.EventPattern {
+			t.Errorf("%+v, %v", l, err)
+		}
+	}
 }

@@ -124,14 +124,15 @@ type deleteRuleInput struct {
 }
 
 type describeRuleOutput struct {
-	Name         string
-	Arn          string
-	EventPattern string
-	State        string
-	Description  string
-	RoleArn      string
-	EventBusName string
-	CreatedBy    string
+	Name               string
+	Arn                string
+	EventPattern       string
+	ScheduleExpression string
+	State              string
+	Description        string
+	RoleArn            string
+	EventBusName       string
+	CreatedBy          string
 }
 
 type listRulesInput struct {
@@ -142,13 +143,14 @@ type listRulesInput struct {
 }
 
 type rule struct {
-	Name         string
-	Arn          string
-	EventPattern string
-	State        string
-	Description  string
-	RoleArn      string
-	EventBusName string
+	Name               string
+	Arn                string
+	EventPattern       string
+	ScheduleExpression string
+	State              string
+	Description        string
+	RoleArn            string
+	EventBusName       string
 }
 
 type listRulesOutput struct {
