@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Style and analysis that take a moment: formatting, go.mod, build, vet. More of it does
-# scripts/lint.sh.
+# Formatting, go.mod, and that everything builds. go test vets what it tests, and
+# scripts/lint.sh analyses everything.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
@@ -15,5 +15,3 @@ echo "== go.mod"
 go mod tidy -diff
 echo "== build"
 go build ./...
-echo "== vet"
-go vet ./...
