@@ -47,6 +47,7 @@ type App struct {
 	partitions *partition.Service
 	topics     *topic.Service
 	buses      *bus.Service
+	announcer  *announcer
 	deliveries *delivery.Service
 	scheduler  *scheduler.Service
 	apis       *protocol.Handler

@@ -15,7 +15,6 @@ import (
 	"github.com/waystation/waystation/internal/bus"
 	"github.com/waystation/waystation/internal/delivery"
 	"github.com/waystation/waystation/internal/egress"
-	"github.com/waystation/waystation/internal/registry"
 	"github.com/waystation/waystation/internal/telemetry"
 	"github.com/waystation/waystation/internal/topic"
 )
@@ -36,7 +35,7 @@ func (a *App) openDelivery(context.Context) (opened, error) {
 		Resolvers: map[byte]delivery.Resolver{topic.Form: a.topics.Endpoints(), bus.Form: a.buses.Destinations()},
 		Workers:   a.cfg.DeliveryWorkers, Concurrency: a.cfg.DeliveryConcurrency, Timeout: a.cfg.DeliveryTimeout,
 		DisableAfter: a.cfg.DisableEndpointsAfter,
-		Disabled:     a.announceDisabled,
+		Disabled:     a.announcer.endpointDisabled,
 		Observe: func(n delivery.Counted) {
 			a.metrics.Deliveries(telemetry.DeliveryCounts{
 				Delivered: n.Delivered, Failed: n.Failed, DeadLettered: n.DeadLettered, Undelivered: n.Undelivered, Dropped: n.Dropped,
@@ -110,27 +109,6 @@ func (c *Config) validateDelivery() (errs []error) {
 		bad("disable-endpoints-after: %v is out of range, it can be 0s (never) to 8760h", c.DisableEndpointsAfter)
 	}
 	return errs
-}
-
-// announceDisabled puts an event on the default bus of the endpoint's account.
-func (a *App) announceDisabled(ctx context.Context, e *delivery.Endpoint, h *registry.EndpointHealth) {
-	b, err := a.buses.Find(ctx, e.Account, e.Region, registry.DefaultBus)
-	if err == nil {
-		var detail []byte
-		detail, err = json.Marshal(map[string]any{
-			"endpoint": e.Name, "address": e.Address, "failingSince": time.UnixMilli(h.Since).UTC().Format(time.RFC3339),
-			"class": h.Class, "status": h.Status,
-		})
-		if err == nil {
-			err = a.buses.Put(ctx, []bus.Addressed{{Bus: b, Event: bus.Event{
-				Account: e.Account, Region: e.Region, Source: "waystation.delivery", DetailType: "Endpoint Disabled",
-				Detail: string(detail), Resources: []string{e.Name},
-			}}})[0].Err
-		}
-	}
-	if err != nil {
-		a.log.Warn("no event could be put of an endpoint that was disabled", keyService, "delivery", keyResource, e.Name, "error", err)
-	}
 }
 
 // DeliveriesPage is what /deliveries answers, in JSON: a page of one of the lists, or

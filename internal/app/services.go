@@ -41,10 +41,11 @@ func (a *App) table() []service {
 		{name: "partition", needs: []string{"jet", "registry"}, open: a.openPartition},
 		{name: "topic", needs: []string{"registry", "partition"}, open: a.openTopic},
 		{name: "bus", needs: []string{"registry", "partition"}, open: a.openBus},
-		{name: "delivery", needs: []string{"registry", "partition", "topic", "bus"}, open: a.openDelivery},
+		{name: "announcer", needs: []string{"bus"}, open: a.openAnnouncer},
+		{name: "delivery", needs: []string{"registry", "partition", "topic", "bus", "announcer"}, open: a.openDelivery},
 		{name: "connection", needs: []string{"bus", "delivery"}, open: a.openConnection},
 		{name: "scheduler", needs: []string{"registry", "partition", "topic", "bus"}, open: a.openScheduler},
-		{name: "api", needs: []string{"credentials", "partition", "topic", "bus", "scheduler"}, open: a.openAPI},
+		{name: "api", needs: []string{"credentials", "partition", "topic", "bus", "announcer", "scheduler"}, open: a.openAPI},
 		{name: "http", needs: []string{"listen", "api", "delivery"}, open: a.openHTTP},
 		{name: "operations", needs: []string{"http"}, open: a.openOperations},
 	}
@@ -153,6 +154,7 @@ func (a *App) openRegistry(ctx context.Context) (opened, error) {
 	// Before the registry runs, so that they hear of every definition.
 	a.topics, err = topic.New(topic.Config{
 		Registry: a.registry, Access: a.access, Origin: a.publicURL, Logger: a.log.With(keyService, "topic"),
+		Confirmed: func(sub *registry.Subscription) { a.announcer.subscriptionConfirmed(sub) },
 		Observe: func(n topic.Counted) {
 			a.metrics.Topics(telemetry.TopicCounts{
 				Published: n.Published, Delivered: n.Delivered, Filtered: n.Filtered, Failed: n.Failed, Redriven: n.Redriven,
@@ -176,6 +178,7 @@ func (a *App) openRegistry(ctx context.Context) (opened, error) {
 	if err != nil {
 		return opened{}, err
 	}
+	a.announcer = newAnnouncer(a.buses, a.log.With(keyService, "announcer"))
 	return opened{run: a.registry.Run, ready: a.registry.Ready(), gate: true}, nil
 }
 
@@ -228,7 +231,7 @@ func (a *App) openAPI(context.Context) (opened, error) {
 	handler, err := protocol.NewHandler(protocol.Config{
 		APIs: a.cfg.elsewhere(awsapi.All(awsapi.Needs{
 			SQS: sqs.Config{
-				Definitions: a.registry,
+				Definitions: announcing{a.registry, a.announcer},
 				Messages:    drainable{Service: a.partitions, drain: a.drain},
 				Access:      a.access,
 				Logger:      a.log.With(keyService, "api"),

@@ -10,6 +10,12 @@ import (
 // where no definition of it is stored.
 const DefaultBus = defaultBus
 
+// ReservedSource reports whether only services put events of a source: those of AWS, and
+// this server for what happens in it.
+func ReservedSource(source string) bool {
+	return strings.HasPrefix(source, "aws.") || strings.HasPrefix(source, "waystation.")
+}
+
 // Bus is the definition of one event bus. That of the bus named DefaultBus is stored
 // once something of it was set, and never deleted. A Bus that came out of a Registry
 // is shared and must not be changed; Clone it first.

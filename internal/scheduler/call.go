@@ -212,8 +212,8 @@ func (c *Call) events(entries json.RawMessage) error {
 		switch {
 		case in.Source == "" || in.DetailType == "" || in.Detail == "":
 			return errors.New("an entry has no Source, DetailType or Detail")
-		case strings.HasPrefix(in.Source, "aws."):
-			return errors.New("a Source must not begin with aws.")
+		case registry.ReservedSource(in.Source):
+			return errors.New("a Source must not begin with aws. or waystation.")
 		case !IsObject(in.Detail):
 			return errors.New("a Detail is not a JSON object")
 		}

@@ -31,6 +31,8 @@ type Config struct {
 	// Now is the clock of timestamps and tokens; default time.Now.
 	Now   func() time.Time
 	NewID func() partition.MessageID // default partition.NewID
+	// Confirmed is told of each subscription that somebody confirmed; may be nil.
+	Confirmed func(*registry.Subscription)
 	// Observe is told what became of messages, from many goroutines; may be nil.
 	Observe func(Counted)
 	Logger  *slog.Logger // nil: discard
@@ -45,6 +47,9 @@ func (c *Config) setDefaults() error {
 	}
 	if c.NewID == nil {
 		c.NewID = partition.NewID
+	}
+	if c.Confirmed == nil {
+		c.Confirmed = func(*registry.Subscription) {}
 	}
 	if c.Observe == nil {
 		c.Observe = func(Counted) {}

@@ -198,12 +198,16 @@ func (s *Service) Confirm(ctx context.Context, t *registry.Topic, token string, 
 
 // confirm has a subscription wait for nobody any more.
 func (s *Service) confirm(ctx context.Context, sub *registry.Subscription, authenticated bool) (*registry.Subscription, error) {
+	waited := false
 	now, err := s.reg.Subscriptions().Update(ctx, sub.Account, sub.Region, sub.Name, func(def *registry.Subscription) error {
-		if def.Pending {
+		if waited = def.Pending; waited {
 			def.Pending, def.Authenticated = false, authenticated
 		}
 		return nil
 	})
+	if err == nil && waited {
+		s.cfg.Confirmed(now)
+	}
 	return now, notFound(err)
 }
 

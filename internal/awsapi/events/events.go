@@ -15,6 +15,7 @@ import (
 	"github.com/waystation/waystation/internal/logkey"
 	"github.com/waystation/waystation/internal/partition"
 	"github.com/waystation/waystation/internal/pattern"
+	"github.com/waystation/waystation/internal/registry"
 )
 
 // putEvents puts up to ten events on buses.
@@ -161,7 +162,7 @@ func (e *eventEntry) check() error {
 		return argument("Source", "it has at most 256 characters.")
 	case utf8.RuneCountInString(e.DetailType) > maxDetailType:
 		return argument("DetailType", "it has at most 128 characters.")
-	case strings.HasPrefix(e.Source, "aws."):
+	case registry.ReservedSource(e.Source):
 		return entryError{"NotAuthorizedForSourceException", "Not authorized for the source."}
 	case bad(e.TraceHeader):
 		return argument("TraceHeader", "it has a character that a message cannot contain.")

@@ -123,8 +123,8 @@ func (t *target) checkTemplate() error {
 		switch {
 		case t.EventBridgeParameters == nil:
 			return invalid("EventBridgeParameters are required for an event bus as the target.")
-		case strings.HasPrefix(t.EventBridgeParameters.Source, "aws."):
-			return invalid("EventBridgeParameters.Source must not begin with aws.")
+		case registry.ReservedSource(t.EventBridgeParameters.Source):
+			return invalid("EventBridgeParameters.Source must not begin with aws. or waystation.")
 		case strings.HasPrefix(t.EventBridgeParameters.Source, "$"):
 			return invalid("EventBridgeParameters.Source is a text here, paths are not supported.")
 		case t.Input != "" && !scheduler.IsObject(scheduler.Sample(t.Input)):
