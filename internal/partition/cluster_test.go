@@ -322,6 +322,15 @@ func TestDamagedPartitionStopsAlone(t *testing.T) {
 		t.Errorf("a send to the damaged partition: %v", err)
 	}
 	n.send(q1, message("more"))
+	// What is made now is of use: nothing new lies there, though fewer do.
+	for _, name := range []string{"c", "d", "e"} {
+		if q := n.queue(name, nil); q.Partition != q1.Partition {
+			t.Errorf("%s lies on the damaged partition", name)
+		}
+	}
+	if q := n.queue("f", deadLetterTo(q0, 3)); q.Partition != q1.Partition {
+		t.Error("a queue lies on the damaged partition beside its dead-letter queue")
+	}
 }
 
 // A record that this release cannot read is damage too: it does not become readable by

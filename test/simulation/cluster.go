@@ -157,7 +157,11 @@ func (r *run) serve(ctx context.Context) error {
 		place = func(*registry.Queue) uint32 {
 			n.mu.Lock()
 			defer n.mu.Unlock()
-			return uint32(n.rng.IntN(int(p.partitions)))
+			at := uint32(n.rng.IntN(int(p.partitions)))
+			for n.s.spoilt(at) { // there is another one; the service does not place there either
+				at = (at + 1) % p.partitions
+			}
+			return at
 		}
 	}
 	reg.SetPlacer(place)
