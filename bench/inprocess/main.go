@@ -16,16 +16,17 @@ import (
 
 // options are the flags of all scenarios.
 type options struct {
-	dir      string // parent of the temporary folder
-	keep     string // replay: the folder of a former run
-	size     int
-	messages int
-	rounds   int
-	callers  string
-	deep     int
-	blocked  int
-	queues   int
-	json     bool
+	dir       string // parent of the temporary folder
+	keep      string // replay: the folder of a former run
+	size      int
+	messages  int
+	rounds    int
+	callers   string
+	deep      int
+	blocked   int
+	queues    int
+	schedules int
+	json      bool
 }
 
 // row is one line of the report.
@@ -76,6 +77,9 @@ var scenarios = map[string]func(context.Context, options, *report) error{
 	"replay":     replay,
 	"queues":     queues,
 	"endpoints":  endpoints,
+	"publish":    publish,
+	"rules":      rules,
+	"schedules":  schedules,
 }
 
 func main() {
@@ -89,10 +93,11 @@ func main() {
 	flag.IntVar(&o.deep, "deep", 1_000_000, "depth, memory: messages in the deep queue")
 	flag.IntVar(&o.blocked, "blocked", 100_000, "depth: messages of the blocked FIFO group")
 	flag.IntVar(&o.queues, "queues", 1_000_000, "queues: how many to make, at least 2000")
+	flag.IntVar(&o.schedules, "schedules", 1_000_000, "schedules: how many wait")
 	flag.BoolVar(&o.json, "json", false, "print JSON lines")
 	profile := flag.String("cpuprofile", "", "write a CPU profile to this file")
 	flag.Usage = func() {
-		fmt.Fprintf(flag.CommandLine.Output(), "usage: inprocess [flags] throughput|depth|memory|replay|queues…\n")
+		fmt.Fprintf(flag.CommandLine.Output(), "usage: inprocess [flags] throughput|depth|memory|replay|queues|endpoints|publish|rules|schedules…\n")
 		flag.PrintDefaults()
 	}
 	flag.Parse()
@@ -133,7 +138,7 @@ func perform(ctx context.Context, o options, names []string) error {
 	for _, name := range names {
 		run := scenarios[name]
 		if run == nil {
-			return fmt.Errorf("there is no scenario %q, only throughput, depth, memory, replay and queues", name)
+			return fmt.Errorf("there is no scenario %q, only throughput, depth, memory, replay, queues, endpoints, publish, rules and schedules", name)
 		}
 		if err := run(ctx, o, r); err != nil {
 			return fmt.Errorf("%s: %w", name, err)

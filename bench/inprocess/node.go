@@ -5,15 +5,20 @@ import (
 	"crypto/md5"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"sync"
 	"sync/atomic"
 	"time"
 
+	"github.com/waystation/waystation/internal/access"
+	"github.com/waystation/waystation/internal/bus"
 	"github.com/waystation/waystation/internal/delivery"
 	"github.com/waystation/waystation/internal/jet"
 	"github.com/waystation/waystation/internal/partition"
 	"github.com/waystation/waystation/internal/registry"
+	"github.com/waystation/waystation/internal/scheduler"
+	"github.com/waystation/waystation/internal/topic"
 )
 
 // node is the part of a server below the API: log, registry, partitions.
@@ -21,6 +26,9 @@ type node struct {
 	*partition.Service
 	conn     *jet.Conn
 	registry *registry.Registry
+	access   *access.Access
+	topics   *topic.Service
+	buses    *bus.Service
 	dir      string
 	remove   bool
 	loading  time.Duration // from opening until ready, replay included
@@ -63,9 +71,28 @@ func open(ctx context.Context, dir string) (n *node, err error) {
 	if n.registry, err = registry.Open(ctx, conn, "ws", registry.Config{MaxQueues: maxQueues}); err != nil {
 		return nil, err
 	}
-	if n.Service, err = partition.New(partition.Config{Conn: conn, Registry: n.registry, Prefix: "ws", Node: "bench", Kinds: delivery.Kinds(0)}); err != nil {
+	if n.access, err = access.New(access.Config{}); err != nil {
 		return nil, err
 	}
+	if n.topics, err = topic.New(topic.Config{Registry: n.registry, Access: n.access}); err != nil {
+		return nil, err
+	}
+	if n.buses, err = bus.New(bus.Config{Registry: n.registry, Access: n.access, MaxRules: rulesMany}); err != nil {
+		return nil, err
+	}
+	kinds := topic.Kinds()
+	maps.Copy(kinds, bus.Kinds())
+	maps.Copy(kinds, scheduler.Kinds())
+	maps.Copy(kinds, delivery.Kinds(0))
+	if n.Service, err = partition.New(partition.Config{
+		Conn: conn, Registry: n.registry, Prefix: "ws", Node: "bench", Kinds: kinds,
+		Renderers: map[byte]partition.Renderer{topic.Form: n.topics.Envelopes().Render, bus.Form: bus.Render},
+	}); err != nil {
+		return nil, err
+	}
+	n.topics.SetPartitions(n.Service)
+	n.buses.SetPartitions(n.Service)
+	n.buses.SetTopics(n.topics)
 	n.registry.SetPlacer(n.Place)
 	n.start(func() error { return n.registry.Run(run) })
 	if err := n.await(ctx, n.registry.Ready()); err != nil {
