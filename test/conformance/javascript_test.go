@@ -10,8 +10,8 @@ import (
 	"time"
 )
 
-// TestJavaScript runs javascript/sqs.test.cjs with the AWS SDK for JavaScript
-// v3, which npm installs into the user's cache folder as the lock file says.
+// TestJavaScript runs javascript/*.test.cjs side by side with the AWS SDK for
+// JavaScript v3, which npm installs into the user's cache folder as the lock file says.
 func TestJavaScript(t *testing.T) {
 	t.Parallel()
 	base := endpoint(t)
@@ -20,8 +20,14 @@ func TestJavaScript(t *testing.T) {
 		t.Fatal("node is missing: install Node.js 20 or later with npm")
 	}
 	modules := javascriptModules(t)
-	runTool(t, bound(t, 3*time.Minute), []string{"WAYSTATION_ENDPOINT=" + base, "NODE_PATH=" + modules},
-		node, "--test", filepath.Join("javascript", "sqs.test.cjs"))
+	files, err := filepath.Glob(filepath.Join("javascript", "*.test.cjs"))
+	if err != nil || len(files) == 0 {
+		t.Fatalf("no tests: %v", err)
+	}
+	called := calls(t)
+	runTool(t, bound(t, 3*time.Minute), []string{"WAYSTATION_ENDPOINT=" + base, "WAYSTATION_CALLED=" + called, "NODE_PATH=" + modules},
+		node, append([]string{"--test"}, files...)...)
+	wantCalled(t, called, "sns", "events", "scheduler")
 }
 
 // javascriptModules installs the SDK once per lock file and returns its

@@ -387,3 +387,15 @@ def test_resource_interface():
 def test_caller_identity():
     assert connect("sts").get_caller_identity()["Account"] == ACCOUNT
     assert connect("sts", key="123412341234").get_caller_identity()["Account"] == "123412341234"
+
+
+def test_cancelled_move(sqs, queue):
+    source = arn(sqs, queue)
+    sqs.create_queue(QueueName=name(), Attributes={"RedrivePolicy": json.dumps({"deadLetterTargetArn": source, "maxReceiveCount": 1})})
+    for _ in range(3):
+        entries = [{"Id": str(i), "MessageBody": "m"} for i in range(10)]
+        sqs.send_message_batch(QueueUrl=queue, Entries=entries)
+    other = sqs.create_queue(QueueName=name())["QueueUrl"]
+    task = sqs.start_message_move_task(SourceArn=source, DestinationArn=arn(sqs, other), MaxNumberOfMessagesPerSecond=1)["TaskHandle"]
+    assert sqs.cancel_message_move_task(TaskHandle=task)["ApproximateNumberOfMessagesMoved"] < 30
+    eventually(lambda: sqs.list_message_move_tasks(SourceArn=source)["Results"][0]["Status"] == "CANCELLED")
