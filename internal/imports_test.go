@@ -91,7 +91,7 @@ var mayImport = map[string][]string{
 	"internal/app": {
 		"internal/delivery", "internal/egress",
 		"internal/access", "internal/awsapi", "internal/awsapi/events", "internal/awsapi/protocol", "internal/awsapi/scheduler", "internal/awsapi/sns", "internal/awsapi/sqs",
-		"internal/bus", "internal/jet", "internal/journal", "internal/partition", "internal/registry", "internal/schedule", "internal/scheduler", "internal/telemetry", "internal/topic",
+		"internal/bus", "internal/jet", "internal/journal", "internal/partition", "internal/pattern", "internal/registry", "internal/schedule", "internal/scheduler", "internal/telemetry", "internal/topic",
 	},
 	"":               {"internal/app"},
 	"cmd/waystation": {"internal/app", "internal/bench", "internal/demo", "internal/telemetry"},

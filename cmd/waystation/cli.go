@@ -23,6 +23,7 @@ type cli struct {
 	Repair     repairCommand     `cmd:"" help:"Bring back damaged definitions of queues."`
 	Status     statusCommand     `cmd:"" help:"Show the state of a running server."`
 	Deliveries deliveriesCommand `cmd:"" help:"Show what was pushed to HTTP endpoints, and try again what failed."`
+	Explain    explainCommand    `cmd:"" help:"Say why a rule or subscription does not get an event."`
 	Completion completionCommand `cmd:"" help:"Print the script that completes commands and flags in a shell."`
 	Version    versionCommand    `cmd:"" help:"Print the version."`
 	Help       helpCommand       `cmd:"" help:"Show this help, or that of a command."`

@@ -310,6 +310,7 @@ func (a *App) pages(all bool) map[string]http.Handler {
 	if all {
 		pages["/status"] = statusPage(a.Status)
 		pages[deliveriesPath] = deliveriesPage(a.deliveries)
+		pages[explainPath] = a.explainPage()
 		pages["/metrics"] = a.metrics.Handler()
 	}
 	return pages

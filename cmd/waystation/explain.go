@@ -1,0 +1,57 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"os"
+
+	"github.com/waystation/waystation/internal/app"
+)
+
+type explainCommand struct {
+	operated
+	Name  string `arg:"" help:"ARN of the rule or subscription."`
+	Event string `required:"" help:"File with the event; for a subscription with the message's body, or with its attributes as the AWS CLI takes them; - is standard input." placeholder:"FILE"`
+}
+
+// maxExplained bounds the file in bytes: no message is larger.
+const maxExplained = 1 << 20
+
+// Run says whether the rule or subscription gets the event, and if not, why. The event
+// stays here: the server is asked for the definition only.
+func (c *explainCommand) Run(ctx context.Context, out io.Writer) error {
+	in := io.Reader(os.Stdin)
+	if c.Event != "-" {
+		f, err := os.Open(c.Event)
+		if err != nil {
+			return err
+		}
+		defer f.Close()
+		in = f
+	}
+	event, err := io.ReadAll(io.LimitReader(in, maxExplained+1))
+	if err != nil {
+		return err
+	}
+	if len(event) > maxExplained {
+		return fmt.Errorf("%s has more than 1 MiB, which no message has", c.Event)
+	}
+	data, err := c.fetch(ctx, http.MethodGet, "/explain?"+url.Values{"name": {c.Name}}.Encode())
+	if err != nil {
+		return err
+	}
+	var p app.ExplainPage
+	if err := json.Unmarshal(data, &p); err != nil {
+		return fmt.Errorf("%s does not answer like a Waystation server: %w", c.URL, err)
+	}
+	why, err := p.Explain(event)
+	if err != nil {
+		return err
+	}
+	_, err = fmt.Fprintln(out, why)
+	return err
+}
