@@ -94,7 +94,7 @@ var mayImport = map[string][]string{
 		"internal/bus", "internal/jet", "internal/journal", "internal/partition", "internal/pattern", "internal/registry", "internal/schedule", "internal/scheduler", "internal/telemetry", "internal/topic",
 	},
 	"":               {"internal/app"},
-	"cmd/waystation": {"internal/app", "internal/bench", "internal/demo", "internal/telemetry"},
+	"cmd/waystation": {"internal/app", "internal/bench", "internal/demo", "internal/pattern", "internal/telemetry"},
 
 	// Tools: clients of the wire, apart from what they measure in process.
 	"internal/bench": {"", "internal/jet", "internal/journal", "internal/partition", "internal/queue", "internal/registry"},

@@ -24,6 +24,7 @@ type cli struct {
 	Status     statusCommand     `cmd:"" help:"Show the state of a running server."`
 	Deliveries deliveriesCommand `cmd:"" help:"Show what was pushed to HTTP endpoints, and try again what failed."`
 	Explain    explainCommand    `cmd:"" help:"Say why a rule or subscription does not get an event."`
+	Rules      rulesCommand      `cmd:"" help:"Try event patterns on archived events."`
 	Completion completionCommand `cmd:"" help:"Print the script that completes commands and flags in a shell."`
 	Version    versionCommand    `cmd:"" help:"Print the version."`
 	Help       helpCommand       `cmd:"" help:"Show this help, or that of a command."`

@@ -7,7 +7,6 @@ import (
 	"io"
 	"net/http"
 	"net/url"
-	"os"
 
 	"github.com/waystation/waystation/internal/app"
 )
@@ -18,27 +17,12 @@ type explainCommand struct {
 	Event string `required:"" help:"File with the event; for a subscription with the message's body, or with its attributes as the AWS CLI takes them; - is standard input." placeholder:"FILE"`
 }
 
-// maxExplained bounds the file in bytes: no message is larger.
-const maxExplained = 1 << 20
-
 // Run says whether the rule or subscription gets the event, and if not, why. The event
 // stays here: the server is asked for the definition only.
 func (c *explainCommand) Run(ctx context.Context, out io.Writer) error {
-	in := io.Reader(os.Stdin)
-	if c.Event != "-" {
-		f, err := os.Open(c.Event)
-		if err != nil {
-			return err
-		}
-		defer f.Close()
-		in = f
-	}
-	event, err := io.ReadAll(io.LimitReader(in, maxExplained+1))
+	event, err := readFile(c.Event)
 	if err != nil {
 		return err
-	}
-	if len(event) > maxExplained {
-		return fmt.Errorf("%s has more than 1 MiB, which no message has", c.Event)
 	}
 	data, err := c.fetch(ctx, http.MethodGet, "/explain?"+url.Values{"name": {c.Name}}.Encode())
 	if err != nil {

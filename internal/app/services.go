@@ -311,6 +311,7 @@ func (a *App) pages(all bool) map[string]http.Handler {
 		pages["/status"] = statusPage(a.Status)
 		pages[deliveriesPath] = deliveriesPage(a.deliveries)
 		pages[explainPath] = a.explainPage()
+		pages[archivedPath] = archivedPage(a.buses)
 		pages["/metrics"] = a.metrics.Handler()
 	}
 	return pages

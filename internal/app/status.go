@@ -106,7 +106,7 @@ type pagesAndAPIs struct {
 
 // private are the pages that are only for clients on this machine: they show
 // what there is. With --metrics-listen they have an address of their own.
-var private = map[string]bool{"/status": true, "/metrics": true, deliveriesPath: true, explainPath: true}
+var private = map[string]bool{"/status": true, "/metrics": true, deliveriesPath: true, explainPath: true, archivedPath: true}
 
 func (f *pagesAndAPIs) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if r.Method == http.MethodGet || r.Method == http.MethodHead || r.Method == http.MethodPost && r.URL.Path == deliveriesPath {
