@@ -60,7 +60,7 @@ func TestExplainAndRules(t *testing.T) {
 		code int
 		want string
 	}{
-		{[]string{"explain", "rule", "--event", event}, 0, `Field "detail.amount" is 70, the pattern wants {"numeric": [">", 1000]}.`},
+		{[]string{"explain", "rule", "--event", event}, 0, `Field "detail.amount" is 70, the pattern wants {"numeric":[">",1000]}.`},
 		{[]string{"explain", "disabled", "--event", event}, 0, "The rule is disabled."},
 		{[]string{"explain", "body", "--event", event}, 0, "The event matches."},
 		{[]string{"explain", "attributes", "--event", attributes}, 0, `Field "kind" is "offer", the pattern wants "urgent".`},

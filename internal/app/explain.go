@@ -115,11 +115,15 @@ func (p *ExplainPage) Explain(message []byte) (string, error) {
 		return compiled.Explain(message), nil
 	}
 	var given map[string]struct{ DataType, StringValue string }
+	const form = `message attributes are given as {"name": {"DataType": "String", "StringValue": "text"}}`
 	if err := json.Unmarshal(message, &given); err != nil {
-		return "", fmt.Errorf(`message attributes are given as {"name": {"DataType": "String", "StringValue": "text"}}: %w`, err)
+		return "", fmt.Errorf("%s: %w", form, err)
 	}
 	var all []pattern.Attribute
 	for name, v := range given {
+		if v.DataType == "" {
+			return "", fmt.Errorf("%s: %q has no DataType", form, name)
+		}
 		all = append(all, pattern.Attribute{Name: name, Type: v.DataType, Value: v.StringValue})
 	}
 	return compiled.ExplainAttributes(all), nil
