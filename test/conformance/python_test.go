@@ -37,8 +37,8 @@ func TestPython(t *testing.T) {
 	})
 }
 
-// venvs are the folders of the two Python environments, which are made once: first the
-// one with the newer boto3, and the AWS command line.
+// venvs are the folders of the Python environments, which are made once: the one with the
+// newer boto3, the one with the older, the one with the AWS command line.
 func venvs(t *testing.T) []string {
 	t.Helper()
 	making.Lock()
@@ -52,8 +52,8 @@ func venvs(t *testing.T) []string {
 		t.Fatalf("the Python environments could not be made: %v\n%s", err, said.String())
 	}
 	list := strings.Fields(string(out))
-	if len(list) != 2 {
-		t.Fatalf("setup.sh printed %q, want two folders", out)
+	if len(list) != 3 {
+		t.Fatalf("setup.sh printed %q, want three folders", out)
 	}
 	return list
 }

@@ -37,7 +37,7 @@ func TestReadmeCommandLine(t *testing.T) {
 		t.Fatal(err)
 	}
 	// The script of that name in the environment holds the path where it was made.
-	aws := "#!/bin/sh\nexec '" + filepath.Join(venvs(t)[0], "bin", "python") + "' -m awscli \"$@\"\n"
+	aws := "#!/bin/sh\nexec '" + filepath.Join(venvs(t)[2], "bin", "python") + "' -m awscli \"$@\"\n"
 	if err := os.WriteFile(filepath.Join(dir, "aws"), []byte(aws), 0o700); err != nil {
 		t.Fatal(err)
 	}

@@ -1,7 +1,8 @@
 #!/bin/sh
-# Makes the two virtual environments of the Python tests and prints their
-# folders, a line each: first the one with a boto3 that speaks JSON, then the
-# one with a boto3 that speaks Query. They are kept in the user's cache folder
+# Makes the virtual environments of the Python tests and prints their folders,
+# a line each: the one with a boto3 that speaks JSON, the one with a boto3 that
+# speaks Query, and the one with the AWS command line, which needs a botocore of
+# its own. They are kept in the user's cache folder
 # under a name made of their requirements, and used again.
 set -eu
 
@@ -14,7 +15,7 @@ command -v "$python" >/dev/null 2>&1 || {
 	exit 1
 }
 
-for kind in new old; do
+for kind in new old cli; do
 	requirements=$here/requirements-$kind.txt
 	sum=$({ "$python" --version; cat "$requirements"; } | cksum | tr ' ' -)
 	venv=$cache/python-$kind-$sum
@@ -26,9 +27,12 @@ for kind in new old; do
 		"$python" -m venv "$making/venv" >&2
 		"$making/venv/bin/python" -m pip install --quiet --disable-pip-version-check -r "$requirements" >&2
 		touch "$making/venv/complete"
-		# A virtual environment works from where it is started by its own python.
-		rm -rf "$venv"
-		mv "$making/venv" "$venv"
+		# A virtual environment works from where it is started by its own python. If
+		# somebody else has made it meanwhile, it is in use.
+		if [ ! -f "$venv/complete" ]; then
+			rm -rf "$venv"
+			mv "$making/venv" "$venv"
+		fi
 		rm -rf "$making"
 		trap - EXIT
 	fi
