@@ -15,12 +15,16 @@ command -v "$python" >/dev/null 2>&1 || {
 	exit 1
 }
 
+# Several tests ask at the same time: one of them makes what is missing.
+mkdir -p "$cache"
+exec 9>"$cache/lock"
+if command -v flock >/dev/null 2>&1; then flock 9; fi
+
 for kind in new old cli; do
 	requirements=$here/requirements-$kind.txt
 	sum=$({ "$python" --version; cat "$requirements"; } | cksum | tr ' ' -)
 	venv=$cache/python-$kind-$sum
 	if [ ! -f "$venv/complete" ]; then
-		mkdir -p "$cache"
 		# Made under another name first: an interrupted installation is never used.
 		making=$(mktemp -d "$cache/making-XXXXXX")
 		trap 'rm -rf "$making"' EXIT
