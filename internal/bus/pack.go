@@ -170,32 +170,36 @@ func (s *Service) dropEvents(ctx context.Context, x toPack) error {
 	return nil
 }
 
-// pack makes chunks of the events that stand by themselves: of all, or only whole chunks.
-// Each chunk takes the place of its events in one record, so that every event stands in
-// the archive exactly once whatever happens meanwhile.
+// pack makes chunks of the events that stand by themselves: of all that had arrived when it
+// was called, or only whole chunks. Each chunk takes the place of its events in one record,
+// so that every event stands in the archive exactly once whatever happens meanwhile.
 // It tells how many it made.
 func (s *Service) pack(ctx context.Context, x toPack, all bool) (made int, err error) {
 	for attempts := 0; ; {
-		more, err := s.packChunk(ctx, x, all)
+		done, more, err := s.packChunk(ctx, x, all)
 		switch {
 		case errors.Is(err, partition.ErrCondition) && attempts < packAttempts:
 			attempts++
-		case err != nil || !more:
+			continue
+		case err != nil:
 			return made, err
-		default:
+		case done:
 			made++
-			attempts = 0
 		}
+		if !more {
+			return made, nil
+		}
+		attempts = 0
 	}
 }
 
-// packChunk makes one chunk and reports whether there may be another. The error is
-// partition.ErrCondition if another node was faster.
-func (s *Service) packChunk(ctx context.Context, x toPack, all bool) (more bool, err error) {
+// packChunk makes one chunk, if there are events for it, and reports whether it left some.
+// The error is partition.ErrCondition if another node was faster.
+func (s *Service) packChunk(ctx context.Context, x toPack, all bool) (done, more bool, err error) {
 	q, chunks := arrivalsOf(x.archive, x.partition), chunksOf(x.archive, x.partition)
 	have, key, err := s.tally(ctx, x.archive, x.partition)
 	if err != nil {
-		return false, err
+		return false, false, err
 	}
 	conditions := []partition.Condition{{Queue: chunks.Queue, Name: tallyName, Key: key, Remove: key != 0}}
 	var events []archivedEvent
@@ -206,13 +210,13 @@ func (s *Service) packChunk(ctx context.Context, x toPack, all bool) (more bool,
 			break
 		}
 		if err != nil {
-			return false, err
+			return false, false, err
 		}
 		for i := range list {
 			f := &list[i]
 			p, err := decodePayload(f.Payload)
 			if err != nil {
-				return false, err
+				return false, false, err
 			}
 			if size += len(p.body); size > maxChunkBytes && len(events) > 0 {
 				full = true
@@ -229,7 +233,7 @@ func (s *Service) packChunk(ctx context.Context, x toPack, all bool) (more bool,
 		}
 	}
 	if len(events) == 0 || !all && !full {
-		return false, nil
+		return false, false, nil
 	}
 	payload, sp := encodeChunk(events)
 	have.events += sp.events
@@ -238,5 +242,5 @@ func (s *Service) packChunk(ctx context.Context, x toPack, all bool) (more bool,
 		{Payload: payload, Targets: []partition.PostTarget{{Target: chunks, Name: partition.Name(s.cfg.NewID()), Reference: sp.reference()}}},
 		{Payload: have.encode(), Targets: []partition.PostTarget{{Target: chunks, Name: tallyName}}},
 	})
-	return true, err
+	return true, full, err
 }

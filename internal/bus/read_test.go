@@ -3,12 +3,17 @@ package bus_test
 import (
 	"encoding/json"
 	"errors"
+	"fmt"
 	"math"
+	"strconv"
+	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"github.com/waystation/waystation/internal/bus"
+	"github.com/waystation/waystation/internal/partition"
 	"github.com/waystation/waystation/internal/registry"
 )
 
@@ -60,6 +65,54 @@ func TestReadArchive(t *testing.T) {
 			if _, _, err := f.ReadArchive(t.Context(), a, 0, math.MaxInt64, at); !errors.Is(err, bus.ErrPage) {
 				t.Errorf("from %q: %v", at, err)
 			}
+		}
+	})
+}
+
+// What goes on arriving does not keep a node packing: it packs what had arrived.
+func TestPackingEnds(t *testing.T) {
+	inBubble(t, 1, func(t *testing.T, f *fixture) {
+		b := f.bus("shop")
+		a := f.archive(b, "all", registry.Archive{})
+		f.put(b, event("shop", `{"n":0}`))
+		var posts, arrived atomic.Int64
+		f.mu.Lock()
+		f.postIf = func(post func() ([]partition.Posted, error)) ([]partition.Posted, error) {
+			if posts.Add(1) < 50 {
+				f.put(b, event("shop", fmt.Sprintf(`{"n":%d}`, arrived.Add(1))))
+			}
+			return post()
+		}
+		f.mu.Unlock()
+		if _, _, err := f.ReadArchive(t.Context(), a, 0, math.MaxInt64, ""); err != nil {
+			t.Fatal(err)
+		}
+		if n := posts.Load(); n > 5 {
+			t.Errorf("it took %d records to pack one event", n)
+		}
+	})
+}
+
+// A replay that meets a chunk that cannot be read fails, and says so: trying again would be
+// of no use.
+func TestReplayOfADamagedArchive(t *testing.T) {
+	inBubble(t, 1, func(t *testing.T, f *fixture) {
+		b := f.bus("shop")
+		a := f.archive(b, "all", registry.Archive{})
+		now := strconv.FormatInt(f.now().UnixMilli(), 36)
+		_, err := f.parts.Post(t.Context(), 0, []partition.PostItem{{Payload: []byte{1, 7, 7}, Targets: []partition.PostTarget{{
+			Target: partition.Target{Queue: partition.Ref{Kind: partition.KindArchives, ID: a.ID}},
+			Name:   partition.NameOf("bad"), Reference: strings.Join([]string{"1", "10", now, now, now}, " "),
+		}}}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		f.put(b, event("shop", "{}")) // packed behind it
+		f.replayOf(a, "again")
+		time.Sleep(time.Minute)
+		r, err := f.Replay(t.Context(), account, region, "again")
+		if err != nil || r.State != registry.ReplayFailed || !strings.Contains(r.Reason, "damaged") {
+			t.Errorf("%+v, %v", r, err)
 		}
 	})
 }

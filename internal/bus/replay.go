@@ -173,7 +173,9 @@ func (s *Service) replay(ctx context.Context, def *registry.Replay) (ended bool,
 		if c == nil {
 			return p.end(ctx, registry.ReplayCompleted, "")
 		}
-		if again, err := p.play(ctx, c); err != nil {
+		if again, err := p.play(ctx, c); errors.Is(err, errChunk) {
+			return p.end(ctx, registry.ReplayFailed, "A part of the archive is damaged.")
+		} else if err != nil {
 			return false, p.interrupted(ctx, err)
 		} else if again {
 			continue // it was cancelled in the middle

@@ -172,7 +172,10 @@ func (s *Service) expireSome(ctx context.Context, a *registry.Archive, p uint32)
 			continue
 		}
 		sp, ok := parseSpan(list[i].Reference)
-		if !ok || sp.newest >= until {
+		if !ok {
+			continue // another release can read it
+		}
+		if sp.newest >= until {
 			break // what comes behind it is newer
 		}
 		have.events -= sp.events

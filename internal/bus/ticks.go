@@ -94,7 +94,7 @@ func (k *ticking) changed(old, now *registry.Rule) {
 	switch {
 	case now != nil && falls(now) && (old == nil || old.ID != now.ID || old.Since != now.Since):
 		k.arm[now.ID] = now
-	case now == nil && old.Schedule != "":
+	case now == nil && old.Since != 0: // it has a schedule, or had one
 		delete(k.arm, old.ID)
 		k.drop[old.ID] = old
 	default:
@@ -236,7 +236,7 @@ func (s *Service) scheduled(was, r *registry.Rule) {
 	if was.Since == 0 { // afterwards its tick stays where it is
 		h := fnv.New32a()
 		h.Write([]byte(r.ARN()))
-		r.Partition = h.Sum32() % s.parts.Count()
+		r.Partition = h.Sum32() % max(s.parts.Count(), 1)
 	}
 }
 

@@ -143,8 +143,9 @@ func TestScheduleChanges(t *testing.T) {
 		put(registry.Rule{Pattern: `{"source":["shop"]}`})
 		time.Sleep(time.Hour)
 		f.wantTimes(q)
-		put(registry.Rule{Schedule: "rate(10 minutes)"})
-		synctest.Wait()
+		put(registry.Rule{Schedule: "cron(0 0 1 1 ? 2199)"})
+		time.Sleep(time.Second)
+		put(registry.Rule{Pattern: `{"source":["shop"]}`}) // its tick stays, until the rule is deleted
 		time.Sleep(time.Second)
 		if _, err := f.RemoveTargets(t.Context(), b, "r", []string{"t0"}); err != nil {
 			t.Fatal(err)
