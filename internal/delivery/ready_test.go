@@ -68,7 +68,7 @@ func TestDeletedWithDeadLetters(t *testing.T) {
 		w.mu.Unlock()
 		time.Sleep(10 * time.Minute)
 		list, _, err := n.parts.Read(t.Context(), dead, 0, 100)
-		if pushed := len(w.pushes(e)); err != nil || len(list)+pushed != 50 || pushed > 3 {
+		if pushed := len(w.pushes(e)); err != nil || len(list)+pushed != 50 || pushed > 8 { // four takers may have taken before there was a pace
 			t.Errorf("%d pushed, %d dead letters, %v", pushed, len(list), err)
 		}
 	})
