@@ -40,8 +40,9 @@ run() {
       ;;
     simulation) go test -count=1 ./test/simulation/mutants && go test -count=1 -timeout 15m ./test/simulation -seeds "${SIMULATION_SEEDS:-2000}" ;;
     fuzz) scripts/fuzz.sh "${FUZZ_TIME:-3000x}" ;;
-    # The server that all the SDKs speak to is built with the race detector too.
-    conformance) WAYSTATION_TEST_RACE="${race[*]}" go test -count=1 -timeout 15m ./test/conformance/... ;;
+    # With WAYSTATION_TEST_RACE=-race, as in a job of the workflow's own, the server that all
+    # the SDKs speak to has the race detector too; the gate has no time for that.
+    conformance) go test -count=1 -timeout 15m ./test/conformance/... ;;
     crash | cluster | hostile) go test -count=1 -timeout 15m "./test/$1/..." ;;
     *) echo "there is no step $1" >&2; exit 2 ;;
   esac
