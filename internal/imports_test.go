@@ -59,6 +59,7 @@ var mayImport = map[string][]string{
 	// What services have in common beside the wire.
 	"internal/awsapi/characters": {},
 	"internal/awsapi/constraint": {},
+	"internal/awsapi/apitest":    {"internal/access", "internal/awsapi/protocol"}, // of tests only
 	"internal/awsapi/page":       {},
 	"internal/awsapi/attribute":  {"internal/awsapi/characters", "internal/partition"},
 	"internal/awsapi/batch":      {"internal/access", "internal/awsapi/protocol"},

@@ -39,6 +39,14 @@ func (p Problems) Message() string {
 	return n + " detected: " + strings.Join(p, "; ")
 }
 
+// Refuse makes the error of what is wrong, by its Message; nil when nothing is.
+func Refuse[E error](p Problems, refusal func(msg string) E) error {
+	if len(p) == 0 {
+		return nil
+	}
+	return refusal(p.Message())
+}
+
 // Length checks the characters of a required text.
 func (p *Problems) Length(member, value string, least, most int) {
 	switch n := utf8.RuneCountInString(value); {

@@ -2,8 +2,6 @@ package events
 
 import (
 	"context"
-	"errors"
-	"net/http"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -11,6 +9,7 @@ import (
 	"time"
 
 	"github.com/waystation/waystation/internal/access"
+	"github.com/waystation/waystation/internal/awsapi/apitest"
 	"github.com/waystation/waystation/internal/awsapi/protocol"
 	"github.com/waystation/waystation/internal/bus"
 	"github.com/waystation/waystation/internal/jet/jetsim"
@@ -95,12 +94,7 @@ func report(t testing.TB, err error) {
 }
 
 // as is a call of an account's root.
-func as(account string) *protocol.Call {
-	return &protocol.Call{
-		Account: account, Region: region, Host: "localhost:4566", Scheme: "http", Protocol: protocol.JSON,
-		Principal: access.Root(account), Header: http.Header{}, SourceIP: "10.1.2.3",
-	}
-}
+func as(account string) *protocol.Call { return apitest.Call(account, region, protocol.JSON) }
 
 // queue makes a queue that lets rules of the account send.
 func (e *env) queue(t testing.TB, name string) *registry.Queue {
@@ -143,24 +137,4 @@ func (e *env) bodies(t testing.TB, q *registry.Queue) (list []string) {
 
 func ptr[T any](v T) *T { return &v }
 
-// wantError checks code and message; one that ends in … needs to begin so only.
-func wantError(t testing.TB, err error, code, message string) {
-	t.Helper()
-	var gotCode, gotMessage string
-	var e *protocol.Error
-	var a *access.Error
-	switch {
-	case err == nil && code == "":
-		return
-	case errors.As(err, &e):
-		gotCode, gotMessage = e.Code, e.Message
-	case errors.As(err, &a):
-		gotCode, gotMessage = a.Code, a.Message
-	default:
-		t.Fatalf("error %v (%T), want %s: %s", err, err, code, message)
-	}
-	prefix, partial := strings.CutSuffix(message, "…")
-	if gotCode != code || gotMessage != message && (!partial || !strings.HasPrefix(gotMessage, prefix)) {
-		t.Errorf("error\n  got  %s: %s\n  want %s: %s", gotCode, gotMessage, code, message)
-	}
-}
+var wantError = apitest.WantError

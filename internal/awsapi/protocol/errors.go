@@ -168,3 +168,11 @@ func notImplemented(s *service, op *operation) *Error {
 	msg := "The operation " + op.Name + " of " + s.Title + " is not implemented yet."
 	return &Error{Code: "NotImplemented", Status: 501, Receiver: true, Message: msg}
 }
+
+// Echo is what an error repeats of a text in a request: at most so many bytes of it.
+func Echo(s string, most int) string {
+	if len(s) <= most {
+		return s
+	}
+	return strings.ToValidUTF8(s[:most], "") + "..."
+}

@@ -16,23 +16,13 @@ import (
 const maxEcho = 200
 
 // echo cuts what an error repeats of a request.
-func echo(s string) string {
-	if len(s) > maxEcho {
-		return s[:maxEcho] + "..."
-	}
-	return s
-}
+func echo(s string) string { return protocol.Echo(s, maxEcho) }
 
 // problems gathers what is wrong with an input.
 type problems struct{ constraint.Problems }
 
 // error is nil when nothing is wrong.
-func (v *problems) error() error {
-	if len(v.Problems) == 0 {
-		return nil
-	}
-	return invalid(v.Message())
-}
+func (v *problems) error() error { return constraint.Refuse(v.Problems, invalid) }
 
 // invalid refuses a request.
 func invalid(msg string) *protocol.Error {

@@ -19,12 +19,7 @@ import (
 const maxEcho = 512
 
 // echo cuts what an error repeats of a request.
-func echo(s string) string {
-	if len(s) > maxEcho {
-		return s[:maxEcho] + "..."
-	}
-	return s
-}
+func echo(s string) string { return protocol.Echo(s, maxEcho) }
 
 // invalid refuses a parameter; what it says stands behind the service's own beginning.
 func invalid(what string) *protocol.Error {

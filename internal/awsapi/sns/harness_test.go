@@ -2,15 +2,14 @@ package sns
 
 import (
 	"context"
-	"errors"
 	"maps"
-	"net/http"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 
 	"github.com/waystation/waystation/internal/access"
+	"github.com/waystation/waystation/internal/awsapi/apitest"
 	"github.com/waystation/waystation/internal/awsapi/protocol"
 	"github.com/waystation/waystation/internal/delivery"
 	"github.com/waystation/waystation/internal/jet/jetsim"
@@ -85,12 +84,7 @@ func report(t testing.TB, err error) {
 }
 
 // as is a call of an account's root.
-func as(account string) *protocol.Call {
-	return &protocol.Call{
-		Account: account, Region: region, Host: "localhost:4566", Scheme: "http", Protocol: protocol.Query,
-		Principal: access.Root(account), Header: http.Header{}, SourceIP: "10.1.2.3",
-	}
-}
+func as(account string) *protocol.Call { return apitest.Call(account, region, protocol.Query) }
 
 // anonymous is an unsigned call.
 func anonymous() *protocol.Call {
@@ -159,27 +153,7 @@ func (e *env) receive(t testing.TB, q *registry.Queue) []partition.Received {
 
 func ptr[T any](v T) *T { return &v }
 
-// wantError checks code and message; one that ends in … needs to begin so only.
-func wantError(t testing.TB, err error, code, message string) {
-	t.Helper()
-	var gotCode, gotMessage string
-	var e *protocol.Error
-	var a *access.Error
-	switch {
-	case err == nil && code == "":
-		return
-	case errors.As(err, &e):
-		gotCode, gotMessage = e.Code, e.Message
-	case errors.As(err, &a):
-		gotCode, gotMessage = a.Code, a.Message
-	default:
-		t.Fatalf("error %v (%T), want %s: %s", err, err, code, message)
-	}
-	prefix, partial := strings.CutSuffix(message, "…")
-	if gotCode != code || gotMessage != message && (!partial || !strings.HasPrefix(gotMessage, prefix)) {
-		t.Errorf("error\n  got  %s: %s\n  want %s: %s", gotCode, gotMessage, code, message)
-	}
-}
+var wantError = apitest.WantError
 
 // kinds of queues: those of topics, and of what is pushed to endpoints.
 func kinds() map[partition.Kind]partition.KindTerms {

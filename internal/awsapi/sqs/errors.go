@@ -122,12 +122,7 @@ func purging(name string) *protocol.Error {
 }
 
 // echo cuts what an error repeats of a request.
-func echo(s string) string {
-	if len(s) > maxEcho {
-		return s[:maxEcho] + "..."
-	}
-	return s
-}
+func echo(s string) string { return protocol.Echo(s, maxEcho) }
 
 // failure turns an error of the services below into what the client is told. An
 // error that it does not know stays as it is: protocol answers InternalFailure.

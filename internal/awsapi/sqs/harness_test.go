@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"maps"
-	"net/http"
 	"slices"
 	"strings"
 	"sync"
@@ -14,6 +13,7 @@ import (
 	"time"
 
 	"github.com/waystation/waystation/internal/access"
+	"github.com/waystation/waystation/internal/awsapi/apitest"
 	"github.com/waystation/waystation/internal/awsapi/protocol"
 	"github.com/waystation/waystation/internal/partition"
 	"github.com/waystation/waystation/internal/registry"
@@ -275,13 +275,7 @@ func (e *env) make(t testing.TB, name string, attributes ...string) string {
 }
 
 // as is a call of an account's root.
-func as(account string) *protocol.Call {
-	return &protocol.Call{
-		Account: account, Region: region, Host: "localhost:4566", Scheme: "http", Protocol: protocol.JSON,
-		Principal: access.Principal{Account: account, ARN: "arn:aws:iam::" + account + ":root", UserID: account},
-		Header:    http.Header{}, SourceIP: "10.1.2.3",
-	}
-}
+func as(account string) *protocol.Call { return apitest.Call(account, region, protocol.JSON) }
 
 // anonymous is an unsigned call.
 func anonymous() *protocol.Call {
@@ -292,31 +286,7 @@ func anonymous() *protocol.Call {
 
 func ptr[T any](v T) *T { return &v }
 
-// wantError checks code, as the Query protocol spells it, and message. A message
-// that ends in … needs to begin so only.
-func wantError(t testing.TB, err error, code, message string) {
-	t.Helper()
-	var gotCode, gotMessage string
-	var e *protocol.Error
-	var a *access.Error
-	switch {
-	case err == nil && code == "":
-		return
-	case errors.As(err, &e):
-		gotCode, gotMessage = e.Code, e.Message
-		if e.QueryCode != "" {
-			gotCode = e.QueryCode
-		}
-	case errors.As(err, &a):
-		gotCode, gotMessage = a.Code, a.Message
-	default:
-		t.Fatalf("error %v (%T), want %s: %s", err, err, code, message)
-	}
-	prefix, partial := strings.CutSuffix(message, "…")
-	if gotCode != code || gotMessage != message && (!partial || !strings.HasPrefix(gotMessage, prefix)) {
-		t.Errorf("error\n  got  %s: %s\n  want %s: %s", gotCode, gotMessage, code, message)
-	}
-}
+var wantError = apitest.WantQueryError
 
 // status is the HTTP status of an error.
 func status(err error) int {

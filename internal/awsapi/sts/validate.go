@@ -24,10 +24,7 @@ type problems struct{ constraint.Problems }
 
 // error is nil when nothing is wrong.
 func (v *problems) error() error {
-	if len(v.Problems) == 0 {
-		return nil
-	}
-	return &protocol.Error{Code: "ValidationError", Message: v.Message()}
+	return constraint.Refuse(v.Problems, func(msg string) *protocol.Error { return &protocol.Error{Code: "ValidationError", Message: msg} })
 }
 
 func (v *problems) role(arn string) { v.Length("roleArn", arn, 20, 2048) }
