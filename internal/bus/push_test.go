@@ -1,135 +1,22 @@
 package bus_test
 
 import (
-	"context"
 	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
-	"net/http"
-	"net/http/httptest"
 	"slices"
 	"strings"
-	"sync"
-	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/waystation/waystation/internal/bus"
 	"github.com/waystation/waystation/internal/delivery"
-	"github.com/waystation/waystation/internal/egress"
 	"github.com/waystation/waystation/internal/partition"
 	"github.com/waystation/waystation/internal/registry"
 )
-
-// pusher is what pushes for a fixture's buses.
-type pusher struct {
-	*delivery.Service
-	client *egress.Client
-	stop   func()
-}
-
-// push starts pushing to machines nearby.
-func (f *fixture) push() *pusher {
-	f.t.Helper()
-	p := &pusher{client: egress.New(egress.Config{Rules: egress.Rules{Private: true}})}
-	f.SetEgress(p.client, f.parts.Count)
-	var err error
-	p.Service, err = delivery.New(delivery.Config{
-		Partitions: f.parts, Health: f.reg.EndpointHealth(), Pusher: p.client, ProbeMin: 10 * time.Millisecond, ProbeMax: 100 * time.Millisecond,
-		Resolvers: map[byte]delivery.Resolver{bus.Form: f.Destinations()},
-	})
-	if err != nil {
-		f.t.Fatal(err)
-	}
-	ctx, cancel := context.WithCancel(context.Background())
-	var wg sync.WaitGroup
-	for _, run := range []func(context.Context) error{p.Run, f.RunConnections} {
-		wg.Go(func() {
-			if err := run(ctx); err != nil {
-				f.t.Error(err)
-			}
-		})
-	}
-	p.stop = sync.OnceFunc(func() {
-		cancel()
-		wg.Wait()
-		p.client.CloseIdle()
-	})
-	f.t.Cleanup(p.stop)
-	return p
-}
-
-// call is a request that a receiver got.
-type call struct {
-	method, url, body string
-	header            http.Header
-}
-
-// receiver is an HTTP server that answers by answer (the status of the n-th request,
-// from 0; nil: 200), and hands on what it got.
-func receiver(t testing.TB, answer func(n int, c call) int) (url string, got chan call) {
-	t.Helper()
-	got = make(chan call, 1000)
-	var n atomic.Int32
-	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		body, _ := io.ReadAll(r.Body)
-		c := call{r.Method, r.URL.RequestURI(), string(body), r.Header.Clone()}
-		i := int(n.Add(1)) - 1
-		status := 200
-		if answer != nil {
-			status = answer(i, c)
-		}
-		w.WriteHeader(status)
-		got <- c
-	}))
-	t.Cleanup(s.Close)
-	return s.URL, got
-}
-
-func (f *fixture) connection(def registry.Connection) *registry.Connection {
-	f.t.Helper()
-	def.Account, def.Region = account, region
-	if def.Name == "" {
-		def.Name = "c"
-	}
-	c, err := f.CreateConnection(f.t.Context(), def)
-	if err != nil {
-		f.t.Fatal(err)
-	}
-	return c
-}
-
-func (f *fixture) destination(c *registry.Connection, name, url string, change func(*registry.APIDestination)) *registry.APIDestination {
-	f.t.Helper()
-	d := registry.APIDestination{
-		Meta: registry.Meta{Account: account, Region: region, Name: name}, ConnectionARN: c.ARN(), Endpoint: url, Method: "POST", PerSecond: 300,
-	}
-	if change != nil {
-		change(&d)
-	}
-	made, err := f.CreateDestination(f.t.Context(), d)
-	if err != nil {
-		f.t.Fatal(err)
-	}
-	return made
-}
-
-func next(t testing.TB, got chan call) call {
-	t.Helper()
-	select {
-	case c := <-got:
-		return c
-	case <-time.After(time.Minute):
-		t.Fatal("nothing was pushed")
-		return call{}
-	}
-}
-
-var basic = registry.Connection{Type: bus.Basic, Client: "me", Secret: "hush"}
 
 func TestPush(t *testing.T) {
 	t.Parallel()
@@ -222,158 +109,6 @@ func TestPushSigned(t *testing.T) {
 		if v := r.header.Get("webhook-signature"); v != signature(newer, r)+" "+signature(older, r) {
 			t.Errorf("signature %q", v)
 		}
-	}
-}
-
-// authorizer is an OAuth server: tokens t1, t2, …
-func authorizer(t testing.TB, status func(n int) int, expires string) (url string, got chan call) {
-	t.Helper()
-	got = make(chan call, 100)
-	var n atomic.Int32
-	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		body, _ := io.ReadAll(r.Body)
-		got <- call{r.Method, r.URL.RequestURI(), string(body), r.Header.Clone()}
-		i := n.Add(1)
-		if status != nil && status(int(i)) != 200 {
-			w.WriteHeader(status(int(i)))
-			fmt.Fprint(w, `{"error":"invalid_client"}`)
-			return
-		}
-		fmt.Fprintf(w, `{"access_token":"t%d","token_type":"Bearer","expires_in":%s}`, i, expires)
-	}))
-	t.Cleanup(s.Close)
-	return s.URL, got
-}
-
-func oauth(url string, more ...registry.Parameter) registry.Connection {
-	return registry.Connection{Type: bus.OAuth, Client: "id", Secret: "hush", OAuth: &registry.OAuth{Endpoint: url + "/token", Method: "POST", Parameters: more}}
-}
-
-// state waits for a state of a connection.
-func (f *fixture) state(name, want string) *registry.Connection {
-	f.t.Helper()
-	for deadline := time.Now().Add(time.Minute); ; time.Sleep(time.Millisecond) {
-		c, err := f.Connection(f.t.Context(), account, region, name)
-		if err == nil && c.State == want {
-			return c
-		}
-		if time.Now().After(deadline) {
-			f.t.Fatalf("%+v, %v, want it to be %s", c, err, want)
-		}
-	}
-}
-
-func TestTokens(t *testing.T) {
-	t.Parallel()
-	f := newFixture(t, 1, false)
-	f.push()
-	tokenURL, asked := authorizer(t, nil, `"3600"`)
-	var revoked atomic.Value
-	revoked.Store("")
-	url, got := receiver(t, func(_ int, c call) int {
-		if c.header.Get("Authorization") == "Bearer "+revoked.Load().(string) {
-			return 401
-		}
-		return 200
-	})
-	c := f.connection(oauth(tokenURL, registry.Parameter{Place: registry.InBody, Key: "scope", Value: "a b"},
-		registry.Parameter{Place: registry.InHeader, Key: "x-a", Value: "b"}, registry.Parameter{Place: registry.InQuery, Key: "q", Value: "1"}))
-	if c.State != registry.Authorizing {
-		t.Errorf("%+v", c)
-	}
-	if c = f.state("c", registry.Authorized); c.LastAuthorized == 0 {
-		t.Errorf("%+v", c)
-	}
-	r := next(t, asked)
-	if r.method != "POST" || r.url != "/token?q=1" || r.body != "grant_type=client_credentials&scope=a+b" || r.header.Get("X-A") != "b" ||
-		r.header.Get("Authorization") != "Basic aWQ6aHVzaA==" || r.header.Get("Content-Type") != "application/x-www-form-urlencoded" {
-		t.Errorf("%+v", r)
-	}
-	b := f.bus("shop")
-	f.rule(b, "r", `{"source":["a"]}`, registry.Target{ARN: f.destination(c, "d", url, nil).ARN()})
-	for range 20 {
-		f.put(b, event("a", `{}`))
-	}
-	for range 20 {
-		if r := next(t, got); r.header.Get("Authorization") != "Bearer t1" {
-			t.Errorf("%+v", r)
-		}
-	}
-	if len(asked) != 0 {
-		t.Errorf("asked for %d tokens more", len(asked))
-	}
-	// One that is about to end is replaced before.
-	f.ahead.Store(int64(time.Hour - time.Second))
-	for range 5 {
-		f.put(b, event("a", `{}`))
-	}
-	for range 5 {
-		if r := next(t, got); r.header.Get("Authorization") != "Bearer t2" {
-			t.Errorf("%+v", r)
-		}
-	}
-	// One that is not taken is replaced, and the event is tried again.
-	f.ahead.Add(int64(time.Minute))
-	revoked.Store("t2")
-	f.put(b, event("a", `{}`))
-	if r := next(t, got); r.header.Get("Authorization") != "Bearer t2" {
-		t.Errorf("%+v", r)
-	}
-	if r := next(t, got); r.header.Get("Authorization") != "Bearer t3" {
-		t.Errorf("%+v", r)
-	}
-	if len(asked) != 2 {
-		t.Errorf("asked for %d tokens more", len(asked))
-	}
-	f.state("c", registry.Authorized)
-}
-
-// A server that does not give tokens: for good, or for a while.
-func TestNoToken(t *testing.T) {
-	t.Parallel()
-	for name, tt := range map[string]struct {
-		status int
-		reason string
-	}{
-		"refused": {401, "the authorization endpoint answered 401: invalid_client"},
-	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			f := newFixture(t, 1, false)
-			f.push()
-			var healed atomic.Bool
-			tokenURL, _ := authorizer(t, func(int) int {
-				if healed.Load() {
-					return 200
-				}
-				return tt.status
-			}, "60")
-			url, got := receiver(t, nil)
-			f.connection(oauth(tokenURL))
-			c := f.state("c", registry.Deauthorized)
-			if c.StateReason != tt.reason {
-				t.Errorf("%q", c.StateReason)
-			}
-			b := f.bus("shop")
-			d := f.destination(c, "d", url, nil)
-			if f.Active(d) {
-				t.Error("the destination is active")
-			}
-			f.rule(b, "r", `{"source":["a"]}`, registry.Target{ARN: d.ARN()})
-			f.put(b, event("a", `{}`))
-			healed.Store(true)
-			_, err := f.UpdateConnection(t.Context(), account, region, "c", func(c *registry.Connection) (bool, error) {
-				c.Secret = "right"
-				return true, nil
-			})
-			if err != nil {
-				t.Fatal(err)
-			}
-			if r := next(t, got); !strings.HasPrefix(r.header.Get("Authorization"), "Bearer t") {
-				t.Errorf("%+v", r)
-			}
-			f.state("c", registry.Authorized)
-		})
 	}
 }
 

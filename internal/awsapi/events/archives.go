@@ -258,37 +258,9 @@ func (s *service) describeArchive(ctx context.Context, c *protocol.Call, in *arc
 	}, nil
 }
 
-// oneFilter refuses more than one filter of a list.
-func oneFilter(operation string, filters ...string) error {
-	n := 0
-	for _, f := range filters {
-		if f != "" {
-			n++
-		}
-	}
-	if n > 1 {
-		return invalid("At most one filter is allowed for " + operation + ". Use either : State, EventSourceArn, or NamePrefix.")
-	}
-	return nil
-}
-
 func (s *service) listArchives(ctx context.Context, c *protocol.Call, in *listArchivesInput) (*listArchivesOutput, error) {
-	var v problems
-	if in.NamePrefix != "" {
-		v.Pattern("namePrefix", in.NamePrefix, 1, maxArchiveName, namePattern, ".-")
-	}
-	if in.EventSourceArn != "" {
-		v.Length("eventSourceArn", in.EventSourceArn, 1, maxARN)
-	}
-	v.Enum("state", in.State, archiveStates...)
-	l, err := s.list(ctx, &v, c, in.Limit, in.NextToken, c.Region, in.NamePrefix, in.EventSourceArn, in.State)
+	l, err := s.filtered(ctx, c, "archive", "ListArchives", maxArchiveName, archiveStates, in.Limit, in.NextToken, filters{in.NamePrefix, in.EventSourceArn, in.State})
 	if err != nil {
-		return nil, err
-	}
-	if err := oneFilter("ListArchives", in.NamePrefix, in.EventSourceArn, in.State); err != nil {
-		return nil, err
-	}
-	if err := s.allowAccount(c, c.Account, "events:ListArchives", ownARN(c, "archive", "*")); err != nil {
 		return nil, err
 	}
 	list, more := s.buses.Archives(c.Account, c.Region, in.NamePrefix, l.after, l.limit, func(a *registry.Archive) bool {

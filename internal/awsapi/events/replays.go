@@ -235,22 +235,8 @@ func (s *service) describeReplay(ctx context.Context, c *protocol.Call, in *repl
 }
 
 func (s *service) listReplays(ctx context.Context, c *protocol.Call, in *listReplaysInput) (*listReplaysOutput, error) {
-	var v problems
-	if in.NamePrefix != "" {
-		v.Pattern("namePrefix", in.NamePrefix, 1, maxReplayName, namePattern, ".-")
-	}
-	if in.EventSourceArn != "" {
-		v.Length("eventSourceArn", in.EventSourceArn, 1, maxARN)
-	}
-	v.Enum("state", in.State, replayStates...)
-	l, err := s.list(ctx, &v, c, in.Limit, in.NextToken, c.Region, in.NamePrefix, in.EventSourceArn, in.State)
+	l, err := s.filtered(ctx, c, "replay", "ListReplays", maxReplayName, replayStates, in.Limit, in.NextToken, filters{in.NamePrefix, in.EventSourceArn, in.State})
 	if err != nil {
-		return nil, err
-	}
-	if err := oneFilter("ListReplays", in.NamePrefix, in.EventSourceArn, in.State); err != nil {
-		return nil, err
-	}
-	if err := s.allowAccount(c, c.Account, "events:ListReplays", ownARN(c, "replay", "*")); err != nil {
 		return nil, err
 	}
 	list, more := s.buses.Replays(c.Account, c.Region, in.NamePrefix, l.after, l.limit, func(r *registry.Replay) bool {
